@@ -1,0 +1,95 @@
+# One door to everything. What a target needs it sets up itself, once: a fresh machine needs Python 3.11 or later and make.
+# PYTHON=... chooses the interpreter, ARGS=... is passed on, JOBS=... is the number of test processes.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+JOBS ?= 2
+# What sets up .venv and the tools in it asks nobody anything and hears nothing of an environment that is active outside.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+# uv from the PATH, or else fetched into .venv by pip. It takes the index that pip was given, and the certificates of the system.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
+INSTALL = $(UV) pip install -q --python $(BIN)/python
+export UV_SYSTEM_CERTS ?= 1
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
+.PHONY: help run test check lint types floors generated wheel bench wire docs interop lock
+.DEFAULT_GOAL := help
+
+help: ## print this
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: $(STAMPS)/base ## a virtual station charging cars against a CSMS, one line per event (ARGS="--speed 60 --json")
+	@$(BIN)/station-sim demo $(ARGS)
+
+test: $(STAMPS)/dev $(STAMPS)/interop ## all tests, the interop tests included (ARGS="-k outbox")
+	@$(BIN)/python -m pytest -n $(JOBS) -q tests $(ARGS)
+
+check: lint types floors generated wheel ## format, lint, types, floors, generated files, the wheel in an empty environment
+
+lint: $(STAMPS)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMPS)/dev
+	$(BIN)/mypy
+
+floors: $(STAMPS)/dev
+	$(BIN)/lint-imports
+
+generated: $(STAMPS)/dev
+	$(BIN)/python -m tools.make_wire --check
+	$(BIN)/python -m tools.coverage --check
+
+wheel: $(STAMPS)/dev
+	$(BIN)/python -m tools.check_wheel
+
+bench: $(STAMPS)/dev ## the bench: CPU and memory against the bare protocol
+	@$(BIN)/python -m bench $(ARGS)
+
+wire: $(STAMPS)/dev ## generate the wire types from the schemas
+	$(BIN)/python -m tools.make_wire
+
+docs: $(STAMPS)/dev ## generate docs/reference/ocpp-coverage.md from the tags of the tests
+	$(BIN)/python -m tools.coverage
+
+interop: $(STAMPS)/interop ## set up what the interop tests talk to (Node.js packages)
+
+lock: $(STAMPS)/venv $(filter $(BIN)/uv,$(UV)) ## resolve requirements/*.lock anew (ARGS=--upgrade)
+	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.lock
+	$(LOCK) pyproject.toml requirements/base.in -o requirements/base.lock
+	$(LOCK) pyproject.toml requirements/base.in requirements/dev.in -c requirements/base.lock -o requirements/dev.lock
+	$(LOCK) requirements/interop.in -o requirements/interop.lock
+
+LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(ARGS)
+
+# --- what the targets stand on: each stamp adds to .venv and takes nothing away -------------------------------------------------
+
+ifndef PYTHON
+PYTHON = $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && exit; done; echo python3)
+endif
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11) and "ev-station needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c '$(NEW_ENOUGH)'
+	@echo "setting up $(VENV), once"
+	@$(PYTHON) -m venv $(VENV) && mkdir -p $(STAMPS) && touch $@
+
+$(BIN)/uv: requirements/bootstrap.lock | $(STAMPS)/venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock && touch $@
+
+# The project itself is installed as a link to this folder, built by the hatchling of base.lock.
+$(STAMPS)/base: requirements/base.lock pyproject.toml $(filter $(BIN)/uv,$(UV)) | $(STAMPS)/venv
+	@$(INSTALL) --require-hashes -r requirements/base.lock
+	@$(INSTALL) --no-deps --no-build-isolation --editable . && touch $@
+
+$(STAMPS)/dev: requirements/dev.lock $(STAMPS)/base
+	@$(INSTALL) --require-hashes -r requirements/dev.lock && touch $@
+
+# Node.js from the PATH, or else from a wheel; tests/interop/node.py knows which.
+$(STAMPS)/interop: requirements/interop.lock tests/interop/package-lock.json $(STAMPS)/base
+	@$(BIN)/python -m tests.interop.node || $(INSTALL) --require-hashes -r requirements/interop.lock
+	@$(BIN)/python -m tests.interop.node npm ci && touch $@

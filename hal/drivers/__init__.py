@@ -1,0 +1,1 @@
+"""Boards and readers, found through entry points; I/O lives here."""

@@ -1,0 +1,1 @@
+"""Lamps: what they show, and the drivers that make them show it."""

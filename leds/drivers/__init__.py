@@ -1,0 +1,1 @@
+"""Lamps, found through entry points; I/O lives here."""

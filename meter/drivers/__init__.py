@@ -1,0 +1,1 @@
+"""Meters, found through entry points; I/O lives here."""

@@ -1,0 +1,23 @@
+"""When samples are due: intervals from the start of a transaction, and clock-aligned instants from midnight UTC. Pure arithmetic."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hal.units import SECOND, MonoNs, UtcMs
+
+DAY_MS: Final = 86_400_000
+
+
+def next_sample(start_ns: MonoNs, interval_s: int, now_ns: MonoNs) -> MonoNs:
+    """The first instant after now that is a whole number of intervals from the start; missed ones are skipped, not made up."""
+    step = interval_s * SECOND
+    return start_ns + ((now_ns - start_ns) // step + 1) * step
+
+
+def next_aligned(utc_ms: UtcMs, interval_s: int) -> UtcMs:
+    """The first UTC instant after `utc_ms` that is a multiple of the interval from midnight (1.6 MV-03); midnight itself always is one."""
+    midnight = utc_ms - utc_ms % DAY_MS
+    step = interval_s * 1000
+    upcoming = midnight + ((utc_ms - midnight) // step + 1) * step
+    return min(upcoming, midnight + DAY_MS)

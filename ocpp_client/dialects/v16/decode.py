@@ -1,0 +1,152 @@
+"""Answers of the CSMS in 1.6 as words (1.6 edition 2 §4). What it asks for: `commands.py`.
+
+Answers are read with a kinder eye than requests. A station cannot complain about an answer, and one that stays
+unregistered for a stray field or a null never charges anybody; so here only what the station goes by has to be right,
+a time that cannot be read is no time, and an idTagInfo of unknown status is not Accepted.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeVar, assert_never
+
+import msgspec
+
+from ocpp_client.dialects.base import Told
+from ocpp_client.dialects.v16.encode import action_of
+from ocpp_client.dialects.values import read_moment
+from ocpp_client.wire.refusal import refusal_code
+from station.words.common import TokenInfo, TokenStatus
+from station.words.facts import MeterTold, StatusChanged, TransactionTold
+from station.words.questions import (
+    AnyAnswer,
+    AskTime,
+    AskVendor,
+    Authorize,
+    Noted,
+    Refused,
+    Register,
+    Registration,
+    TimeTold,
+    TransactionNoted,
+    VendorAnswer,
+)
+
+
+class _Nothing(msgspec.Struct, frozen=True, gc=False):
+    """StatusNotification.conf, MeterValues.conf: that it came is all there is to it."""
+
+
+class _Boot(msgspec.Struct, frozen=True, gc=False):
+    status: Literal["Accepted", "Pending", "Rejected"]
+    currentTime: object = None
+    interval: int = 0
+
+
+class _Time(msgspec.Struct, frozen=True, gc=False):
+    currentTime: object = None
+
+
+class _IdTagInfo(msgspec.Struct, frozen=True, gc=False):
+    status: str
+    expiryDate: object = None
+    parentIdTag: str | None = None
+
+
+class _Authorized(msgspec.Struct, frozen=True, gc=False):
+    idTagInfo: _IdTagInfo
+
+
+class _Started(msgspec.Struct, frozen=True, gc=False):
+    transactionId: int
+    idTagInfo: _IdTagInfo | None = None
+
+
+class _Stopped(msgspec.Struct, frozen=True, gc=False):
+    idTagInfo: _IdTagInfo | None = None
+
+
+class _Vendor(msgspec.Struct, frozen=True, gc=False):
+    status: Literal["Accepted", "Rejected", "UnknownMessageId", "UnknownVendorId"]
+    data: object = None
+
+
+_REGISTRATION: Final[dict[str, Literal["accepted", "pending", "rejected"]]] = {
+    "Accepted": "accepted",
+    "Pending": "pending",
+    "Rejected": "rejected",
+}
+_VENDOR: Final[dict[str, Literal["accepted", "rejected", "unknown_message", "unknown_vendor"]]] = {
+    "Accepted": "accepted",
+    "Rejected": "rejected",
+    "UnknownMessageId": "unknown_message",
+    "UnknownVendorId": "unknown_vendor",
+}
+_TOKENS: Final = {
+    "Accepted": TokenStatus.ACCEPTED,
+    "Blocked": TokenStatus.BLOCKED,
+    "Expired": TokenStatus.EXPIRED,
+    "Invalid": TokenStatus.INVALID,
+    "ConcurrentTx": TokenStatus.CONCURRENT,
+}
+
+T = TypeVar("T")
+
+
+def answered(told: Told, payload: bytes) -> tuple[AnyAnswer, int | None]:
+    """The answer, and of StartTransaction its transactionId: any integer, zero and negative ones too."""
+    try:
+        return _answered(told, payload)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return Refused(*refusal_code("v16", action_of(told), "response", payload)), None
+
+
+def _answered(told: Told, payload: bytes) -> tuple[AnyAnswer, int | None]:
+    match told:
+        case TransactionTold(kind="started"):
+            started = _read(payload, _Started)
+            return TransactionNoted(_token(started.idTagInfo)), started.transactionId
+        case TransactionTold(kind="ended"):
+            return TransactionNoted(_token(_read(payload, _Stopped).idTagInfo)), None
+        case TransactionTold():
+            _read(payload, _Nothing)
+            return TransactionNoted(), None
+        case MeterTold() | StatusChanged():
+            _read(payload, _Nothing)
+            return Noted(), None
+        case Register():
+            return _registration(_read(payload, _Boot)), None
+        case AskTime():
+            return TimeTold(read_moment(_read(payload, _Time).currentTime)), None
+        case Authorize():
+            return _info(_read(payload, _Authorized).idTagInfo), None
+        case AskVendor():
+            return _vendor_answer(_read(payload, _Vendor)), None
+        case _:
+            assert_never(told)
+
+
+def _read(payload: bytes, shape: type[T]) -> T:
+    return msgspec.json.decode(payload, type=shape)
+
+
+def _registration(answer: _Boot) -> Registration:
+    """An interval below zero is none: the station chooses for itself."""
+    return Registration(_REGISTRATION[answer.status], read_moment(answer.currentTime), max(answer.interval, 0))
+
+
+def _token(info: _IdTagInfo | None) -> TokenInfo | None:
+    return None if info is None else _info(info)
+
+
+def _info(info: _IdTagInfo) -> TokenInfo:
+    return TokenInfo(
+        _TOKENS.get(info.status, TokenStatus.INVALID), read_moment(info.expiryDate), info.parentIdTag or None
+    )
+
+
+def _vendor_answer(answer: _Vendor) -> VendorAnswer:
+    """Data that is no text, as some peers send it, is kept as the JSON it was."""
+    data = answer.data
+    if data is not None and not isinstance(data, str):
+        data = msgspec.json.encode(data).decode()
+    return VendorAnswer(_VENDOR[answer.status], data)

@@ -1,0 +1,1 @@
+"""Everything that is simulated: boards, vehicles, people, networks, disks and central systems."""

@@ -1,0 +1,1 @@
+"""Central systems: one written from the specification, one on an independent library."""

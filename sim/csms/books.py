@@ -1,0 +1,497 @@
+"""The books of the CSMS: what it heard, answered and found wrong, one JSON line an event, and what follows from them.
+
+The file is only ever appended to and may be read by another process at any time: `read_books` folds it into
+transactions, statuses and findings. `judge` is the CSMS's second opinion on what a station tells (OCPP 1.6 §§ 3.5,
+4.7 to 4.10).
+Not here: sockets, clocks, the `ocpp` library. Every event brings its own time, on the clock of the CSMS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+YEAR_2020_MS = 1_577_836_800_000
+FUTURE_MS = 5 * 60_000
+ID_TAG_MAX = 20
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+UNCONFIRMED = -1  # the transactionId after a StartTransaction that was never answered (1.6 errata)
+
+
+class BooksError(ValueError):
+    """The file is not what a CSMS of this version writes."""
+
+
+def utc_text(utc_ms: int) -> str:
+    """RFC 3339 with milliseconds, as it stands in the books and in `currentTime`."""
+    return datetime.fromtimestamp(utc_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc_ms(text: str) -> int:
+    """Milliseconds since 1970 of an RFC 3339 time with its zone. ValueError if it is none."""
+    if _RFC_3339.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not a time of RFC 3339")
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    at: str  # when the CSMS heard or did it, on its own clock
+    station: str = ""
+    message: str = ""  # id of the frame
+
+
+class Reading(NamedTuple):
+    """One entry of a meterValue: its energy register, if it had one."""
+
+    time: str
+    register_wh: float | None
+    context: str
+
+
+def read_register(meter_value: dict[str, Any]) -> Reading:
+    """Time and imported energy of one meterValue, in the spelling of the library (snake case)."""
+    context, register_wh = "", None
+    for value in meter_value["sampled_value"]:
+        context = value.get("context", "Sample.Periodic")
+        if (
+            value.get("measurand", "Energy.Active.Import.Register") == "Energy.Active.Import.Register"
+            and value.get("location", "Outlet") == "Outlet"
+            and value.get("format", "Raw") == "Raw"
+            and "phase" not in value
+        ):
+            with contextlib.suppress(ValueError):
+                register_wh = float(value["value"]) * (1000 if value.get("unit") == "kWh" else 1)
+    return Reading(meter_value["timestamp"], register_wh, context)
+
+
+class Boot(_Event, frozen=True, tag="boot"):
+    answer: str  # Accepted, Pending or Rejected
+    vendor: str
+    model: str
+    serial: str = ""
+    firmware: str = ""
+
+
+class Status(_Event, frozen=True, tag="status"):
+    connector: int
+    status: str
+    error: str
+    time: str = ""
+    info: str = ""
+
+
+class Start(_Event, frozen=True, tag="start"):
+    transaction: int
+    connector: int
+    id_tag: str
+    meter_start_wh: int
+    time: str
+    answer: str
+
+
+class Meter(_Event, frozen=True, tag="meter"):
+    connector: int
+    transaction: int | None = None
+    readings: tuple[Reading, ...] = ()
+
+
+class Stop(_Event, frozen=True, tag="stop"):
+    transaction: int
+    meter_stop_wh: int
+    time: str
+    reason: str = ""
+    id_tag: str = ""
+    readings: tuple[Reading, ...] = ()
+
+
+class Violation(_Event, frozen=True, tag="violation"):
+    code: str
+    detail: str
+
+
+class Note(_Event, frozen=True, tag="note"):
+    """Everything else. `what`: opened and closed (the CSMS itself); connected and gone; authorize; told (DataTransfer,
+    firmware, diagnostics); command (asked by the CSMS); refused (a CALLERROR, detail begins with whose); unanswered (on
+    purpose, or the link went first); repeat (a frame delivered again under its own id: answered, counted once)."""
+
+    what: str
+    action: str = ""
+    answer: str = ""  # a status, or the code of a CALLERROR
+    detail: str = ""
+    data: dict[str, Any] | None = None
+
+
+Event: TypeAlias = Boot | Status | Start | Meter | Stop | Violation | Note
+
+# --- what follows from them ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One StartTransaction and what belongs to it. `number` counts from 1 and is unique whatever the CSMS's ids."""
+
+    number: int
+    start: Start
+    last_ms: int
+    register_wh: float
+    readings: int = 0
+    stop: Stop | None = None
+
+    @property
+    def wh(self) -> int | None:
+        """What will be billed; None while the transaction is open."""
+        return None if self.stop is None else self.stop.meter_stop_wh - self.start.meter_start_wh
+
+    def __str__(self) -> str:
+        begin = f"{self.start.station} connector {self.start.connector} transaction {self.start.transaction}"
+        return f"{begin} card {self.start.id_tag}: {'open' if self.wh is None else f'{self.wh} Wh'}"
+
+    def take(self, readings: tuple[Reading, ...]) -> None:
+        self.readings += len(readings)
+        for reading in readings:
+            self.last_ms = max(self.last_ms, _ms_or(reading.time, self.last_ms))
+            self.register_wh = self.register_wh if reading.register_wh is None else reading.register_wh
+
+
+@dataclass(slots=True)
+class StationBook:
+    connected: bool = False
+    registration: str = ""  # the last answer to BootNotification
+    boots: int = 0
+    statuses: dict[int, Status] = field(default_factory=dict)
+    since_boot: set[int] = field(default_factory=set)  # connectors that told their status after the last boot
+    comparable: set[int] = field(default_factory=set)  # ... in this connection: what happened offline is not told
+    start_lost: bool = False  # a StartTransaction got no transactionId
+    last_meter: Meter | None = None
+    open: list[Transaction] = field(default_factory=list)
+
+
+class Duplicate(NamedTuple):
+    """The same content under two message ids, or a second end of one transaction."""
+
+    first: Start | Stop | Meter
+    again: Start | Stop | Meter
+
+    def __str__(self) -> str:
+        name = f"{type(self.again).__name__.lower()} of transaction {self.again.transaction}"
+        return f"{name} in frame {self.again.message} repeats frame {self.first.message} ({self.first.transaction})"
+
+
+class Books:
+    """The fold of the events. Feed `apply` in the order of the file."""
+
+    def __init__(self) -> None:
+        self.stations: dict[str, StationBook] = {}
+        self.transactions: list[Transaction] = []
+        self.violations: list[Violation] = []
+        self.duplicates: list[Duplicate] = []
+        self.unknown_stops: list[Stop] = []
+        self.refused: list[Note] = []
+        self.counts: Counter[str] = Counter()  # by kind, notes by what
+        self.closed = False  # the CSMS ended in good order
+        self._by_id: dict[tuple[str, int], list[Transaction]] = {}
+        self._by_message: dict[tuple[str, str], Start | Stop] = {}
+        self._by_content: dict[tuple[object, ...], Start] = {}
+
+    @property
+    def open(self) -> list[Transaction]:
+        return [one for one in self.transactions if one.stop is None]
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for everything in the books that should not be there. Open transactions are not among it."""
+        return [
+            *(f"{one.station}: {one.code}: {one.detail}" for one in self.violations),
+            *(f"{one.station}: StopTransaction of unknown transaction {one.transaction}" for one in self.unknown_stops),
+            *(f"{one.again.station}: {one}" for one in self.duplicates),
+        ]
+
+    @property
+    def total_wh(self) -> int:
+        return sum(one.wh or 0 for one in self.transactions)
+
+    def station(self, name: str) -> StationBook:
+        return self.stations.get(name) or self.stations.setdefault(name, StationBook())
+
+    def by_message(self, station: str, message: str) -> Start | Stop | None:
+        """What was booked for this frame, if it was one that begins or ends a transaction."""
+        return self._by_message.get((station, message))
+
+    def find(self, station: str, transaction: int, connector: int | None = None) -> Transaction | None:
+        """The transaction of this id, an open one before a closed one, of that connector if ids are not unique."""
+        found = [one for one in self._by_id.get((station, transaction), ()) if connector in (None, one.start.connector)]
+        return next((one for one in found if one.stop is None), found[-1] if found else None)
+
+    def is_charging(self, id_tag: str) -> bool:
+        """Whether the card is in an open transaction anywhere."""
+        return any(id_tag.upper() == one.start.id_tag.upper() for book in self.stations.values() for one in book.open)
+
+    def apply(self, event: Event) -> None:
+        self.counts[event.what if isinstance(event, Note) else type(event).__name__.lower()] += 1
+        match event:
+            case Boot():
+                book = self.station(event.station)
+                book.registration, book.boots = event.answer, book.boots + 1
+                book.since_boot.clear()
+                book.comparable.clear()
+            case Status():
+                book = self.station(event.station)
+                book.statuses[event.connector] = event
+                book.since_boot.add(event.connector)
+                book.comparable.add(event.connector)
+            case Start():
+                self._start(event)
+            case Meter():
+                self._meter(event)
+            case Stop():
+                self._stop(event)
+            case Violation():
+                self.violations.append(event)
+            case Note():
+                self._note(event)
+
+    def _start(self, event: Start) -> None:
+        content = (event.station, event.connector, event.id_tag, event.meter_start_wh, event.time)
+        first = self._by_content.setdefault(content, event)
+        if first is not event:
+            self.duplicates.append(Duplicate(first, event))
+        began_ms = _ms_or(event.time, utc_ms(event.at))
+        transaction = Transaction(len(self.transactions) + 1, event, began_ms, event.meter_start_wh)
+        self.transactions.append(transaction)
+        self.station(event.station).open.append(transaction)
+        self._by_id.setdefault((event.station, event.transaction), []).append(transaction)
+        self._by_message[event.station, event.message] = event
+
+    def _meter(self, event: Meter) -> None:
+        book = self.station(event.station)
+        last, book.last_meter = book.last_meter, event
+        if last and event.readings and _said(last) == _said(event) and last.message != event.message:
+            self.duplicates.append(Duplicate(last, event))
+        if event.transaction is not None and (
+            transaction := self.find(event.station, event.transaction, event.connector)
+        ):
+            transaction.take(event.readings)
+
+    def _stop(self, event: Stop) -> None:
+        transaction = self.find(event.station, event.transaction)
+        self._by_message[event.station, event.message] = event
+        if transaction is None:
+            self.unknown_stops.append(event)
+        elif transaction.stop is not None:
+            self.duplicates.append(Duplicate(transaction.stop, event))
+        else:
+            transaction.take(event.readings)
+            transaction.stop = event
+            self.station(event.station).open.remove(transaction)
+
+    def _note(self, event: Note) -> None:
+        match event.what:
+            case "connected":
+                self.station(event.station).connected = True
+                self.station(event.station).comparable.clear()
+            case "gone":
+                self.station(event.station).connected = False
+            case "refused":
+                self.refused.append(event)
+            case "opened" | "closed":
+                self.closed = event.what == "closed"
+                for book in self.stations.values():
+                    book.connected = False
+            case _:
+                pass
+        if event.what in ("refused", "unanswered") and event.action == "StartTransaction":
+            self.station(event.station).start_lost = True
+
+
+def read_books(path: Path | str) -> Books:
+    """Fold a file of books. A last line that is still being written is left out. BooksError for any other bad line."""
+    books = Books()
+    for event in read_events(path):
+        books.apply(event)
+    return books
+
+
+def read_events(path: Path | str) -> Iterator[Event]:
+    """The events of a file of books, in order. BooksError for a line that is none."""
+    decoder = msgspec.json.Decoder(Event)
+    with Path(path).open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise BooksError(f"{path}, line {number}: {error}") from error
+
+
+class BookFile:
+    """The file behind the books, or nothing at all without a path. One writer; every line is there to read at once."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._written = self._synced = 0
+        self._syncing = asyncio.Lock()
+
+    def open(self) -> list[Event]:
+        """What already stands in the file. A last line cut off by a power cut is taken away."""
+        if self._path is None:
+            return []
+        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        os.truncate(self._file, self._path.read_bytes().rfind(b"\n") + 1)
+        return list(read_events(self._path))
+
+    def append(self, event: Event) -> None:
+        if self._file is not None:
+            os.write(self._file, msgspec.json.encode(event) + b"\n")
+            self._written += 1
+
+    async def sync(self) -> None:
+        """Return when all that was appended before is on the disk. Who comes meanwhile shares the next sync."""
+        needed = self._written
+        async with self._syncing:
+            if self._file is not None and needed > self._synced:
+                reached = self._written
+                await asyncio.to_thread(os.fsync, self._file)
+                self._synced = reached
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+# --- the second opinion ----------------------------------------------------------------------------------------------
+
+_ENDS = ("Available", "Unavailable", "Faulted")
+_USED = ("Charging", "SuspendedEV", "SuspendedEVSE")
+STEPS: dict[str, tuple[str, ...]] = {
+    "Available": ("Preparing", *_USED, "Reserved", "Unavailable", "Faulted"),
+    "Preparing": ("Available", *_USED, "Finishing", "Faulted"),
+    **{status: (*(one for one in _USED if one != status), "Finishing", *_ENDS) for status in _USED},
+    "Finishing": ("Preparing", *_ENDS),
+    "Reserved": ("Preparing", *_ENDS),
+    "Unavailable": ("Available", "Preparing", *_USED, "Faulted"),
+    "Faulted": ("Available", "Preparing", *_USED, "Finishing", "Reserved", "Unavailable"),
+}
+
+Finding: TypeAlias = tuple[str, str]  # code, detail
+
+
+def judge(books: Books, event: Event) -> Iterator[Finding]:
+    """What is wrong with an event, given all before it: to be asked before the books apply it."""
+    match event:
+        case Status():
+            yield from _judge_status(books.station(event.station), event)
+        case Start():
+            yield from _judge_start(books, event)
+        case Meter():
+            yield from _judge_meter(books, event)
+        case Stop():
+            yield from _judge_stop(books, event)
+        case Boot() | Violation() | Note():
+            pass
+
+
+def _judge_status(book: StationBook, event: Status) -> Iterator[Finding]:
+    if event.time:
+        yield from _judge_time(event.time, event.at)
+    if event.connector == 0 and event.status not in _ENDS:
+        yield "status-step", f"connector 0 cannot be {event.status}"
+    last = book.statuses.get(event.connector)
+    if last is None or event.connector not in book.comparable or event.connector == 0 or last.status == event.status:
+        return
+    if event.status not in STEPS.get(last.status, ()):
+        yield "status-step", f"connector {event.connector}: {last.status} to {event.status}"
+
+
+def _judge_start(books: Books, event: Start) -> Iterator[Finding]:
+    yield from _judge_time(event.time, event.at)
+    if event.connector < 1:
+        yield "connector-zero", f"StartTransaction on connector {event.connector}"
+    for other in books.station(event.station).open:
+        if other.start.connector == event.connector:
+            yield "busy-connector", f"connector {event.connector} already has transaction {other.start.transaction}"
+
+
+def _judge_meter(books: Books, event: Meter) -> Iterator[Finding]:
+    for reading in event.readings:
+        yield from _judge_time(reading.time, event.at)
+    if event.transaction is None:
+        return
+    transaction = books.find(event.station, event.transaction, event.connector)
+    if transaction is None or transaction.stop is not None:
+        yield from _unknown(books, event, "MeterValues", transaction)
+    else:
+        yield from _judge_readings(event.readings, transaction.last_ms, transaction.register_wh)
+
+
+def _judge_stop(books: Books, event: Stop) -> Iterator[Finding]:
+    yield from _judge_time(event.time, event.at)
+    transaction = books.find(event.station, event.transaction)
+    if transaction is None or transaction.stop is not None:
+        yield from _unknown(books, event, "StopTransaction", transaction)
+        return
+    if event.meter_stop_wh < transaction.start.meter_start_wh:
+        yield "meter-stop-below-start", f"{event.meter_stop_wh} Wh after {transaction.start.meter_start_wh} Wh"
+    elif event.meter_stop_wh <= transaction.register_wh - 1:  # meterStop is whole Wh, cut off
+        yield "register-fell", f"meterStop {event.meter_stop_wh} Wh after {transaction.register_wh} Wh"
+    if _ms_or(event.time, transaction.last_ms) < transaction.last_ms:
+        yield "time-fell", f"StopTransaction at {event.time} after {utc_text(transaction.last_ms)}"
+    if event.readings:  # transactionData, sampled and aligned values in any order
+        whole = sorted(event.readings, key=lambda one: _ms_or(one.time, 0))
+        whole.append(Reading(event.time, event.meter_stop_wh + 1, "meterStop"))
+        yield from _judge_readings(whole, _ms_or(transaction.start.time, 0), transaction.start.meter_start_wh)
+
+
+def _judge_readings(readings: Iterable[Reading], last_ms: int, register_wh: float) -> Iterator[Finding]:
+    for reading in readings:
+        moment_ms = _ms_or(reading.time, last_ms)
+        if moment_ms < last_ms:
+            yield "time-fell", f"{reading.context} at {reading.time} after {utc_text(last_ms)}"
+        if reading.register_wh is not None and reading.register_wh < register_wh:
+            yield "register-fell", f"{reading.context}: {reading.register_wh} Wh after {register_wh} Wh"
+        last_ms = max(last_ms, moment_ms)
+        register_wh = register_wh if reading.register_wh is None else reading.register_wh
+
+
+def _unknown(books: Books, event: Meter | Stop, action: str, closed: Transaction | None) -> Iterator[Finding]:
+    if event.transaction == UNCONFIRMED and books.station(event.station).start_lost:
+        return
+    yield "unknown-transaction", f"{action}: transaction {event.transaction} is {'closed' if closed else 'not known'}"
+
+
+def _judge_time(text: str, at: str) -> Iterator[Finding]:
+    try:
+        moment_ms = utc_ms(text)
+    except ValueError as error:
+        yield "bad-time", str(error)
+        return
+    if moment_ms < YEAR_2020_MS:
+        yield "time-before-2020", text
+    elif moment_ms > utc_ms(at) + FUTURE_MS:
+        yield "time-in-future", f"{text}, heard at {at}"
+
+
+def _ms_or(text: str, fallback_ms: int) -> int:
+    try:
+        return utc_ms(text)
+    except ValueError:
+        return fallback_ms
+
+
+def _said(event: Meter) -> tuple[object, ...]:
+    return event.connector, event.transaction, event.readings

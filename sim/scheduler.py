@@ -1,0 +1,88 @@
+"""Virtual time: a heap of calls that satisfies `hal.clock.Scheduler`, for the world and for tests.
+
+Time stands still while a call runs and jumps to the next call. Not here: any real clock, thread or file descriptor.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+from hal.clock import Now, Rng
+from hal.units import MILLISECOND, SECOND, MonoNs, UtcMs
+
+START_UTC_MS: UtcMs = 1_780_272_000_000  # 2026-06-01T00:00:00Z
+
+# One pending call: [at_ns, tie, number, call or None when cancelled, arguments].
+_Entry = list[Any]
+
+
+class VirtualScheduler:
+    """Calls in order of time; at one instant in order of arrival, or by lot where `ties` is given.
+
+    `utc_ms` is what the operating system's clock says at monotonic zero; assign to it to step that clock.
+    """
+
+    __slots__ = ("_count", "_heap", "_mono_ns", "_ties", "utc_ms")
+
+    def __init__(self, utc_ms: UtcMs = START_UTC_MS, ties: Rng | None = None, mono_ns: MonoNs = 0) -> None:
+        self.utc_ms = utc_ms
+        self._mono_ns = mono_ns
+        self._ties = ties
+        self._heap: list[_Entry] = []
+        self._count = 0
+
+    def now(self) -> Now:
+        return Now(self._mono_ns, self.utc_ms + self._mono_ns // MILLISECOND)
+
+    def call_at(self, at_ns: MonoNs, call: Callable[..., None], *args: Any) -> _Entry:
+        """Run `call` at that instant; one that has passed means now. Returns the handle for `cancel`."""
+        self._count += 1
+        tie = self._ties.draw(16) if self._ties is not None else 0
+        entry: _Entry = [max(at_ns, self._mono_ns), tie, self._count, call, args]
+        heapq.heappush(self._heap, entry)
+        return entry
+
+    def cancel(self, handle: _Entry) -> None:
+        """Forget a call. Harmless when it has run or was cancelled before."""
+        handle[3] = None
+        handle[4] = ()
+
+    def post(self, call: Callable[..., None], *args: Any) -> None:
+        self.call_at(self._mono_ns, call, *args)
+
+    def add_reader(self, fd: int, call: Callable[[], None]) -> None:
+        """Raises NotImplementedError: virtual time has no file descriptors."""
+        raise NotImplementedError("virtual time has no file descriptors")
+
+    @property
+    def next_ns(self) -> MonoNs | None:
+        """When the next call is due, or None."""
+        while self._heap and self._heap[0][3] is None:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    @property
+    def pending(self) -> int:
+        """How many calls wait."""
+        return sum(entry[3] is not None for entry in self._heap)
+
+    def run_next(self) -> bool:
+        """Jump to the next call and run it. False if there is none."""
+        if self.next_ns is None:
+            return False
+        entry = heapq.heappop(self._heap)
+        self._mono_ns, call, args = entry[0], entry[3], entry[4]
+        entry[3] = None
+        call(*args)
+        return True
+
+    def run_until(self, at_ns: MonoNs) -> None:
+        """Run everything due up to that instant and stand there."""
+        while (next_ns := self.next_ns) is not None and next_ns <= at_ns:
+            self.run_next()
+        self._mono_ns = max(self._mono_ns, at_ns)
+
+    def run_for(self, seconds: float) -> None:
+        self.run_until(self._mono_ns + round(seconds * SECOND))

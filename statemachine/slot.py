@@ -1,0 +1,169 @@
+"""A slot: what is known of it, and the base state that follows from that.
+
+The facts are set by the core's blocks; `settle` moves the state to where they say, along rows of `table.py`. Pure, no effects.
+Not here: sequences (lock, read, store, permit), which are the power block's.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from hal.units import LockState, MilliAmps, MonoNs, Pilot, SlotId
+from statemachine.claims import Hold
+from statemachine.faults import Fault, Power
+from statemachine.table import MEANING, fire, path
+from station.words.common import ChargingState, SlotStatus, Summary
+from station.words.settings import SlotShape
+
+
+class Phase(enum.Enum):
+    """Where the power path stands: the short sequence between authorised and powered, and back."""
+
+    IDLE = 0
+    LOCKING = 1  # SetLock(closed) sent
+    READING = 2  # first reading asked for
+    STORING = 3  # session and first reading on their way to the disk
+    RUNNING = 4  # the session is established; power is permitted while no hold stands
+    ENDING = 5  # offer withdrawn: the vehicle has 3 s to stop drawing
+    OPENING = 6  # permission withdrawn, mirror contact not yet open
+    CLOSING_READ = 7  # final reading asked for
+
+
+class Slot:
+    """One slot (EVSE n, connector n). Units in the names; `None` is unknown."""
+
+    __slots__ = (
+        "cable",
+        "cable_ma",
+        "connect_failures",
+        "drawing",
+        "faults",
+        "finished",
+        "full_since",
+        "holds",
+        "id",
+        "lock",
+        "meter",
+        "offer_ma",
+        "offered_ma",
+        "operative",
+        "permitted",
+        "phase",
+        "pilot",
+        "plugged",
+        "plugged_at_ns",
+        "power_closed",
+        "ready_passed",
+        "reserved",
+        "session",
+        "shape",
+        "stale",
+        "state",
+        "tx",
+        "waiting_auth",
+        "was_energised",
+    )
+
+    def __init__(self, number: SlotId, shape: SlotShape) -> None:
+        self.id = number
+        self.shape = shape
+        self.state = SlotStatus.AVAILABLE
+        self.cable = False
+        self.cable_ma: MilliAmps | None = None
+        self.pilot = Pilot.A
+        self.lock = LockState.OPEN
+        self.power_closed = False
+        self.permitted = False
+        self.offered_ma: MilliAmps | None = None  # what the pilot was last told
+        self.offer_ma: MilliAmps = 0  # what the supply grants
+        self.phase = Phase.IDLE
+        self.holds: int = int(Hold.NOT_READY)
+        self.session: Any = None  # station.core.session.Session
+        self.tx: Any = None  # station.core.session.Transaction
+        self.waiting_auth = False  # an authorisation is reserved for this slot, no plug yet
+        self.finished = False  # this visit had a session that is over
+        self.stale = False  # plugged, no card within ConnectionTimeOut
+        self.operative = True
+        self.reserved = False
+        self.drawing = False
+        self.was_energised = False
+        self.ready_passed = False  # ev_ready_s is over and the vehicle has not asked
+        self.full_since: MonoNs | None = None
+        self.plugged = False  # a vehicle is connected; pilot E or F leave it as it was
+        self.plugged_at_ns: MonoNs = 0
+        self.connect_failures = 0
+        self.meter: Any = None  # meter.register.Register
+        self.faults: list[Fault] | None = None
+
+    # --- facts drawn from facts ---
+
+    @property
+    def occupied(self) -> bool:
+        return self.plugged or self.cable or self.session is not None or self.waiting_auth
+
+    def faulted(self) -> Fault | None:
+        """The fault that makes this slot Faulted, the oldest first."""
+        return next((f for f in self.faults or () if f.row.faulted), None)
+
+    def warning(self) -> Fault | None:
+        return next((f for f in self.faults or () if not f.row.faulted and f.row.error != "NoError"), None)
+
+    def blocked(self) -> bool:
+        """Some fault withholds power."""
+        return any(f.row.power in (Power.CUT, Power.WITHHELD, Power.ORDERLY) for f in self.faults or ())
+
+    def target(self) -> SlotStatus:
+        """The base state that the facts ask for."""
+        if self.session is not None and self.phase is not Phase.IDLE:
+            return self._target_in_session()
+        if self.session is not None and not self.finished:
+            return SlotStatus.PREPARING
+        if not self.operative:
+            return SlotStatus.UNAVAILABLE
+        if self.plugged:
+            return SlotStatus.FINISHING if self.finished or self.stale else SlotStatus.PREPARING
+        if self.finished and self.cable:
+            return SlotStatus.FINISHING
+        if self.waiting_auth:
+            return SlotStatus.PREPARING
+        return SlotStatus.RESERVED if self.reserved else SlotStatus.AVAILABLE
+
+    def _target_in_session(self) -> SlotStatus:
+        if self.phase is not Phase.RUNNING:
+            # Starting: nothing but Preparing. Being ended: nothing new to tell until it is over.
+            return self.state if self.phase.value > Phase.RUNNING.value else SlotStatus.PREPARING
+        if self.holds:
+            return SlotStatus.SUSPENDED_EVSE
+        if self.power_closed and self.drawing:
+            return SlotStatus.CHARGING
+        return SlotStatus.SUSPENDED_EV if self.was_energised or self.ready_passed else SlotStatus.PREPARING
+
+    def settle(self) -> list[SlotStatus]:
+        """Move the state to its target; the states passed through, the last one being the present one; empty when nothing moved."""
+        passed = []
+        for trigger in path(self.state, self.target()):
+            fire(self, trigger)
+            passed.append(self.state)
+        return passed
+
+    # --- what it means ---
+
+    @property
+    def status(self) -> SlotStatus:
+        """The state with faults laid over it."""
+        return SlotStatus.FAULTED if self.faults and self.faulted() else self.state
+
+    @property
+    def summary(self) -> Summary:
+        """Available, charging, full, fault (station.md §6)."""
+        status = self.status
+        if status is SlotStatus.SUSPENDED_EV and self.full_since is not None:
+            return Summary.FULL
+        return MEANING[status][0]
+
+    @property
+    def charging_state(self) -> ChargingState:
+        if not self.plugged:
+            return ChargingState.IDLE
+        return MEANING[self.state][2] if self.session is not None else ChargingState.CONNECTED

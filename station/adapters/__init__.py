@@ -1,0 +1,1 @@
+"""What a shell joins to the core: stores, clocks, brokers."""

@@ -1,0 +1,1 @@
+"""The station's brain: one synchronous core without I/O, `step(now, input) -> effects`."""

@@ -1,0 +1,261 @@
+"""The connection: dialling, the one call that is out, answers in and out, and what is sent next.
+
+Joins link, RPC, outbox and dialect (OCPP-J §§2, 4, 5). Not here: what any message means to the station; whether the CSMS has accepted it
+is `provisioning`'s to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hal.clock import Due
+from hal.disk import Record
+from hal.units import SECOND, Ticket
+from ocpp_client.dialects import load
+from ocpp_client.dialects.base import About, Answered, CallRefused, Dialect
+from ocpp_client.link import LinkDown, LinkUp
+from ocpp_client.outbox import Outbox, Queued, Told
+from ocpp_client.registration import BackOff, Standing
+from ocpp_client.rpc import Asked, Rpc, error, result
+from ocpp_client.wire.frame import BadFrame, Call, CallError, CallResult, UnknownMessageType, split
+from station.core.effects import Ask, OpenLink, SendFrame
+from station.words.common import Origin
+from station.words.facts import MeterTold, StatusChanged, TransactionTold
+from station.words.outcomes import AnyOutcome
+from station.words.questions import AnyAnswer, AskTime, Authorize, LinkLost, Refused, Register, TimedOut
+
+if TYPE_CHECKING:
+    from station.core.core import StationCore
+
+BAD_FRAME: Final = "GenericError"
+ASK_SHARE: Final = 0.7  # of the message time-out: what a command may take before it is answered TimedOut
+
+
+class Connection:
+    """`dialect` is None until a subprotocol has been agreed in this boot."""
+
+    __slots__ = ("about", "backoff", "core", "counter", "dialect", "outbox", "rpc", "standing", "transactions", "triggering", "up")
+
+    def __init__(self, core: StationCore) -> None:
+        self.core = core
+        self.outbox = Outbox()
+        self.rpc = Rpc()
+        self.backoff = BackOff()
+        self.standing = Standing.UNKNOWN
+        self.up = False
+        self.dialect: Dialect = load(core.policies.version)
+        self.transactions: dict[str, int] = {}
+        self.counter = 0
+        self.triggering = False
+        self.about = About(core.shape, core.serial, self.transactions)
+
+    @property
+    def online(self) -> bool:
+        """Connected and accepted."""
+        return self.up and self.standing is Standing.ACCEPTED
+
+    def records(self) -> list[Record]:
+        version = self.core.policies.version
+        return [Record("outbox", q.key, q.record(version)) for q in self.outbox.records]
+
+    # --- the link ---
+
+    def start(self) -> None:
+        self.core.emit(OpenLink((self.dialect.subprotocol,)))
+
+    def dial(self) -> None:
+        self.core.emit(OpenLink((self.dialect.subprotocol,)))
+
+    def link_up(self, item: LinkUp) -> None:
+        self.up = True
+        self.backoff.reset()
+        self.core.note("info", "link.up", 0, item.subprotocol)
+        self.core.provisioning.connected()
+
+    def link_down(self, item: LinkDown) -> None:
+        core, was_up = self.core, self.up
+        self.up = False
+        settings = core.settings
+        wait = self.backoff.next_ns(settings.backoff_min_s, settings.backoff_random_s, settings.backoff_repeat, core.rng)
+        core.deadlines.set(Due.CONNECT, core.now.mono_ns + wait * core.real)
+        core.note("warning" if was_up else "info", "link.down", 0, item.detail, wait // SECOND)
+        for due in (Due.CALL, Due.HEARTBEAT, Due.ASK, Due.RETRY):
+            core.deadlines.cancel(due)
+        self.rpc.reset()
+        lost = self.outbox.offline()
+        core.provisioning.disconnected()
+        for queued in lost:
+            self._settled(queued, LinkLost())
+
+    # --- frames in ---
+
+    def received(self, text: str) -> None:
+        try:
+            frame = split(text)
+        except UnknownMessageType as bad:
+            self.core.note("warning", "frame.unknown_type", 0, bad.reason)
+            return
+        except BadFrame as bad:
+            self.core.note("warning", "frame.bad", 0, bad.reason)
+            if bad.message_type in (None, 2):
+                self._send(error(bad.message_id, BAD_FRAME, bad.reason))
+            return
+        if type(frame) is CallResult:
+            self._answered(frame)
+        elif type(frame) is Call:
+            self._called(frame)
+        elif type(frame) is CallError:
+            queued = self._settle(frame.message_id)
+            if queued is not None:
+                self._failed(queued, Refused(frame.code, frame.description))
+
+    def _answered(self, frame: CallResult) -> None:
+        queued = self._settle(frame.message_id)
+        if queued is None:
+            return
+        answer, transaction = self.dialect.answered(queued.told, bytes(frame.payload))
+        if type(answer) is Refused:
+            self._failed(queued, answer)
+            return
+        if transaction is not None:
+            self.core.transactions.numbered(queued.told, transaction)
+        self.outbox.done(queued)
+        self._forget(queued)
+        self._settled(queued, answer)
+
+    def _settle(self, message_id: str) -> Queued | None:
+        queued = self.rpc.settle(message_id)
+        if queued is None:
+            self.core.note("info", "answer.unknown_id", 0, message_id)
+            return None
+        self.core.deadlines.cancel(Due.CALL)
+        return queued
+
+    def _failed(self, queued: Queued, why: Refused | TimedOut) -> None:
+        """A call came to nothing while connected."""
+        core, settings = self.core, self.core.settings
+        detail = why.code if isinstance(why, Refused) else "no answer"
+        core.note("warning", "call.failed", 0, type(queued.told).__name__, detail)
+        new_id = self.new_id() if isinstance(why, Refused) and queued.durable else None
+        gone = self.outbox.failed(
+            queued, core.now.mono_ns, settings.transaction_attempts, settings.transaction_retry_s * core.real, new_id
+        )
+        if queued.durable:
+            core.transactions.attempted(queued, gone, detail)
+        if gone:
+            self._settled(queued, why)
+
+    def call_late(self) -> None:
+        queued, self.rpc.out = self.rpc.out, None
+        if queued is not None:
+            self._failed(queued, TimedOut())
+
+    def _settled(self, queued: Queued, answer: AnyAnswer) -> None:
+        """Tell the block that the message is dealt with, one way or the other."""
+        core, told = self.core, queued.told
+        match told:
+            case TransactionTold():
+                core.transactions.answered(told, answer)
+            case Authorize():
+                core.authorization.answered(told, answer)
+            case Register():
+                core.provisioning.registered(answer)
+            case AskTime():
+                core.provisioning.time_told(answer)
+            case StatusChanged():
+                core.availability.answered(told, answer)
+            case MeterTold():
+                pass
+            case _:
+                pass
+
+    def _forget(self, queued: Queued) -> None:
+        if queued.durable:
+            self.core.transactions.forget(queued)
+
+    # --- the CSMS's calls ---
+
+    def _called(self, call: Call) -> None:
+        if self.standing is Standing.REJECTED and self.core.policies.silent_when_rejected:
+            return
+        if not self.rpc.take(call):
+            self._send(error(call.message_id, "GenericError", "too many calls at once"))
+            return
+        self._work()
+
+    def _work(self) -> None:
+        """Take up the peer's next call, unless one is being worked on."""
+        while self.rpc.asked is None and self.rpc.waiting:
+            call = self.rpc.waiting.pop(0)
+            command = self.dialect.command(call.action, bytes(call.payload), self.about)
+            if isinstance(command, CallRefused):
+                self._send(error(call.message_id, command.code, command.description))
+                continue
+            if isinstance(command, Answered):
+                self._send(result(call.message_id, command.payload))
+                continue
+            ticket = self.core.ticket()
+            self.rpc.asked = Asked(call.message_id, call.action, ticket, command)
+            seconds = self.core.settings.message_timeout_s * ASK_SHARE * self.core.real
+            self.core.after(Due.ASK, seconds)
+            self.core.ask(Ask(ticket, Origin.CSMS, command))
+
+    def answer(self, ticket: Ticket, outcome: AnyOutcome, tell: bool) -> bool:
+        """Answer the CSMS's call with this ticket. False: it is not the CSMS's, or its connection is gone."""
+        asked = self.rpc.asked
+        if asked is None or asked.ticket != ticket:
+            return ticket > 0  # positive tickets are all ours; this one's asker has left
+        payload = self.dialect.outcome(asked.command, outcome, self.about)
+        self.rpc.asked = None
+        self.core.deadlines.cancel(Due.ASK)
+        self._send(result(asked.message_id, payload), ticket if tell else None)
+        return True
+
+    def ask_late(self) -> None:
+        if self.rpc.asked is not None:
+            self.core.note("warning", "ask.late", 0, self.rpc.asked.action)
+            self.answer(self.rpc.asked.ticket, TimedOut(), False)
+
+    # --- frames out ---
+
+    def new_id(self) -> str:
+        self.counter += 1
+        return f"{self.core.boot.nonce}-{self.counter}"
+
+    def put(self, told: Told) -> Queued:
+        """Queue a message; it leaves at the end of this step if nothing stands before it."""
+        queued = self.outbox.put(told, self.new_id())
+        queued.triggered = self.triggering
+        return queued
+
+    def pump(self) -> None:
+        """Send what may be sent: one call at a time, and none while a call of the CSMS waits for its answer."""
+        if not self.up:
+            return
+        self._work()
+        if self.rpc.asked is not None:
+            return
+        while self.rpc.out is None:
+            core = self.core
+            queued = self.outbox.next(core.now.mono_ns, self.standing is Standing.ACCEPTED)
+            if queued is None:
+                retry_at = self.outbox.retry_at
+                if retry_at is not None and retry_at > core.now.mono_ns:
+                    core.deadlines.set(Due.RETRY, retry_at)
+                return
+            self._call(queued)
+
+    def _call(self, queued: Queued) -> None:
+        core = self.core
+        message = self.dialect.encode(queued.told, self.about)
+        if message is None:  # this language has no message for it
+            self.outbox.done(queued)
+            self._forget(queued)
+            return
+        self._send(self.rpc.call(queued, *message))
+        core.after(Due.CALL, core.settings.message_timeout_s * core.real)
+        if self.standing is Standing.ACCEPTED:
+            core.after(Due.HEARTBEAT, core.provisioning.heartbeat_s)
+
+    def _send(self, frame: bytes, tell: int | None = None) -> None:
+        self.core.emit(SendFrame(frame, tell))

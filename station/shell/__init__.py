@@ -1,0 +1,1 @@
+"""What runs cores on a real machine: the event loop, sockets and threads."""

@@ -1,0 +1,19 @@
+"""Policies: what differs between OCPP versions by rule. A dialect sets them at connect; blocks read these, never a version."""
+
+from __future__ import annotations
+
+import msgspec
+
+from station.words.common import Point
+
+
+class Policies(msgspec.Struct, frozen=True, gc=False):
+    """`tells_updates`: transaction events without samples are told too. `unlock_ends_session`: else an unlock in a session is refused."""
+
+    version: str  # for people and records only
+    tx_start: frozenset[Point]
+    tx_stop: frozenset[Point]
+    unlock_ends_session: bool
+    silent_when_rejected: bool
+    tells_updates: bool
+    offline_flag: bool

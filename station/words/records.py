@@ -1,0 +1,135 @@
+"""Records: what the disk holds, by kind and key, and how to read it back. Data only.
+
+`v` in a row is the version of its layout; `upgrade` brings old rows up to date, and a row from the future is refused with a sentence.
+Restore accepts any prefix of what was written.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from hal.units import MilliWh, MonoNs, SlotId, UtcMs
+from station.words.common import Origin, Sample, SessionId, Stamp, StopReason, Token, TokenInfo
+from station.words.facts import MeterTold, TransactionTold
+
+
+class RecordBody(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Base of all record bodies."""
+
+
+class BootRecord(RecordBody, frozen=True, gc=False):
+    """`count` numbers the boots of this station; `os_boot` tells a power cut from a restart of ours; `reset` is set by a command."""
+
+    count: int
+    os_boot: str
+    reset: StopReason | None = None
+    recent_ms: tuple[UtcMs, ...] = ()
+    acknowledged: bool = True
+
+
+class AliveRecord(RecordBody, frozen=True, gc=False):
+    """The last sign of life: when, by both clocks."""
+
+    at: Stamp
+    mono_ns: MonoNs
+
+
+class SettingRecord(RecordBody, frozen=True, gc=False):
+    value: str
+
+
+class AvailabilityRecord(RecordBody, frozen=True, gc=False):
+    operative: bool
+
+
+class SessionRecord(RecordBody, frozen=True, gc=False):
+    """A session that reached its first reading, as much as is needed to end it after any cut."""
+
+    session: SessionId
+    slot: SlotId
+    token: Token
+    origin: Origin
+    started: Stamp
+    register_mwh: MilliWh
+    seq: int  # next seqNo of its transaction
+    group: str | None = None
+    request: int | None = None
+    told: bool = True  # its transaction has been started
+    ending: StopReason | None = None
+    samples: tuple[Sample, ...] = ()
+    last_mwh: MilliWh | None = None
+
+
+class OutboxRecord(RecordBody, frozen=True, gc=False):
+    """A transaction message on its way. `attempts` counts only failures while connected."""
+
+    message_id: str
+    fact: TransactionTold | MeterTold
+    version: str
+    attempts: int = 0
+
+
+class DialectRecord(RecordBody, frozen=True, gc=False):
+    """1.6: our session's transactionId at the CSMS. The key is the session."""
+
+    transaction: int
+
+
+class TokenRecord(RecordBody, frozen=True, gc=False):
+    """An entry of the authorisation cache."""
+
+    info: TokenInfo
+    seen: UtcMs
+
+
+class EventRecord(RecordBody, frozen=True, gc=False):
+    """An event that has not been handed to every sink: kind (the end of its CloudEvents type), subject, time, JSON data."""
+
+    kind: str
+    subject: str
+    at: Stamp
+    data: msgspec.Raw
+
+
+class DeadLetter(RecordBody, frozen=True, gc=False):
+    """An outbox record that was given up, and why."""
+
+    record: OutboxRecord
+    why: str
+    at: Stamp
+
+
+KINDS: Final[dict[str, type[RecordBody]]] = {
+    "boot": BootRecord,
+    "alive": AliveRecord,
+    "setting": SettingRecord,
+    "availability": AvailabilityRecord,
+    "session": SessionRecord,
+    "outbox": OutboxRecord,
+    "dialect": DialectRecord,
+    "token": TokenRecord,
+    "event": EventRecord,
+    "dead": DeadLetter,
+}
+
+LAYOUT: Final = 1  # the `v` this program writes
+
+
+class NewerRecord(ValueError):
+    """The disk was written by a later program; `str()` is a sentence for the operator."""
+
+
+def read(kind: str, v: int, body: bytes) -> RecordBody | None:
+    """The body of a row. None for a kind this program does not know (a later one's, of no meaning here).
+
+    Raises NewerRecord when the row's layout is newer than this program, msgspec.DecodeError when the bytes are damaged.
+    """
+    if v > LAYOUT:
+        raise NewerRecord(f"record {kind!r} has layout {v}, this program knows up to {LAYOUT}: run the program that wrote it, or a later one")
+    layout = KINDS.get(kind)
+    return None if layout is None else msgspec.json.decode(body, type=layout)
+
+
+Image = dict[str, dict[str, RecordBody]]  # kind -> key -> body: the fold of all durable records

@@ -1,0 +1,176 @@
+"""Settings: every one once, with neutral name, unit, type, limits and default; and the shape of a station, which is no setting.
+
+Dialects map their keys to these names (`dialects/v16/keys.py`). Capabilities (number of connectors, profiles) are computed from `StationShape`.
+Precedence: set over OCPP or API (a record) over TOML over the default here. A fleet shares one `Settings`; a change makes a copy.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from hal.units import MilliAmps, SlotKind
+from station.words.common import Measurand
+
+Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=31_536_000)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000)]
+Measurands: TypeAlias = tuple[Measurand, ...]
+
+
+class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """All settings of a station. Units last in the name."""
+
+    # authorisation
+    authorize_remote: bool = False
+    allow_offline_unknown: bool = False
+    cache_enabled: bool = True
+    local_authorize_offline: bool = True
+    local_pre_authorize: bool = False
+    cards_decided_by: Literal["csms", "nobody"] = "csms"
+    free_vend_token: str = "FREEVEND"
+    repeat_guard_ms: Count = 2000
+    connection_timeout_s: Seconds = 60
+    # transactions
+    stop_on_ev_disconnect: bool = True
+    unlock_on_ev_disconnect: bool = True
+    stop_on_invalid: bool = True
+    max_energy_on_invalid_wh: Count = 0
+    transaction_attempts: Annotated[int, Meta(ge=1, le=1000)] = 3
+    transaction_retry_s: Seconds = 60
+    after_restart: Literal["end", "resume"] = "end"
+    # metering
+    sample_interval_s: Seconds = 60
+    aligned_interval_s: Seconds = 900
+    sampled: Measurands = (Measurand.ENERGY_IMPORT,)
+    aligned: Measurands = (Measurand.ENERGY_IMPORT,)
+    stop_sampled: Measurands = ()
+    stop_aligned: Measurands = ()
+    phase_rotation: str = ""  # empty: as the slots were built
+    meter_lost_s: Seconds = 30
+    # status
+    min_status_duration_s: Seconds = 0
+    idle_current_ma: Count = 1000
+    full_after_s: Seconds = 300
+    full_min_wh: Count = 500
+    ev_ready_s: Seconds = 10
+    # the connection
+    heartbeat_interval_s: Seconds = 300
+    ping_interval_s: Seconds = 60
+    message_timeout_s: Annotated[int, Meta(ge=1, le=3600)] = 30
+    backoff_min_s: Annotated[int, Meta(ge=1, le=3600)] = 2
+    backoff_random_s: Annotated[int, Meta(ge=0, le=3600)] = 4
+    backoff_repeat: Annotated[int, Meta(ge=0, le=20)] = 6
+    # the rest
+    reset_retries: Count = 1
+    light_percent: Annotated[int, Meta(ge=0, le=100)] = 100
+
+
+# Settings that only the operator's TOML may set: nobody changes them over the air.
+TOML_ONLY: Final = frozenset(
+    {
+        "after_restart",
+        "cards_decided_by",
+        "free_vend_token",
+        "repeat_guard_ms",
+        "meter_lost_s",
+        "idle_current_ma",
+        "full_after_s",
+        "full_min_wh",
+        "ev_ready_s",
+        "backoff_min_s",
+        "backoff_random_s",
+        "backoff_repeat",
+    }
+)
+NEEDS_RESTART: Final[frozenset[str]] = frozenset()
+
+_TYPES: Final[dict[str, Any]] = get_type_hints(Settings, include_extras=True)
+NAMES: Final[tuple[str, ...]] = Settings.__struct_fields__
+
+
+class BadSetting(ValueError):
+    """The text is not a value of this setting; `str()` says what is allowed."""
+
+
+def parse(name: str, text: str) -> object:
+    """The value that `text` stands for, as OCPP sends it: decimal integers, true and false in any case, comma lists.
+
+    Raises BadSetting.
+    """
+    text = text.strip()
+    kind = _TYPES[name]
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if kind == Measurands:
+            return tuple(Measurand(part.strip()) for part in text.split(",")) if text else ()
+        if kind is str:
+            return text
+        if get_args(kind) and isinstance(get_args(kind)[0], str):
+            return msgspec.convert(text, kind)
+        if not text.isascii() or not text.isdigit():
+            raise ValueError("not a whole number")
+        return msgspec.convert(int(text), kind)
+    except (KeyError, ValueError, msgspec.ValidationError) as error:
+        raise BadSetting(f"{name}: {text!r} is not allowed here ({error})") from None
+
+
+def spell(value: object) -> str:
+    """The text of a value, as OCPP reads it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(item.value for item in value)
+    return str(value)
+
+
+def changed(settings: Settings, name: str, value: object) -> Settings:
+    """The same settings with one value changed; the same object if nothing changes."""
+    if getattr(settings, name) == value:
+        return settings
+    return msgspec.structs.replace(settings, **{name: value})
+
+
+class SlotShape(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """How a slot is built."""
+
+    kind: SlotKind = "socket"
+    max_current_ma: MilliAmps = 32_000
+    phases: Annotated[int, Meta(ge=1, le=3)] = 3
+    rotation: str = "RST"
+
+    @property
+    def has_lock(self) -> bool:
+        return self.kind == "socket"
+
+
+class StationShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a station is: who made it, its slots, its supply. Shared by a fleet but for `serial`."""
+
+    vendor: str = "ev-station"
+    model: str = "two-sockets-22kw"
+    firmware: str = "0.1.0"
+    slots: tuple[SlotShape, ...] = (SlotShape(), SlotShape(rotation="STR"))
+    supply_ma: MilliAmps = 63_000
+    measurands: Measurands = (
+        Measurand.ENERGY_IMPORT,
+        Measurand.POWER_IMPORT,
+        Measurand.CURRENT_IMPORT,
+        Measurand.CURRENT_OFFERED,
+        Measurand.POWER_OFFERED,
+        Measurand.VOLTAGE,
+        Measurand.FREQUENCY,
+        Measurand.TEMPERATURE,
+    )
+
+
+TEMPLATES: Final[dict[str, StationShape]] = {
+    "two-sockets-22kw": StationShape(),
+    "tethered-11kw": StationShape(
+        model="tethered-11kw",
+        slots=(SlotShape(kind="tethered", max_current_ma=16_000),),
+        supply_ma=16_000,
+    ),
+}

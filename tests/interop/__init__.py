@@ -1,0 +1,1 @@
+"""Real sockets, and software that others wrote."""
