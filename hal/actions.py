@@ -13,36 +13,35 @@ class Action(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Base of all actions."""
 
 
-
-class PermitPower(Action):
+class PermitPower(Action, frozen=True):
     """Let the board close the contactor while the vehicle asks, or make it open. Answered by `PowerReported`."""
 
     slot: SlotId
     allowed: bool
 
 
-class Offer(Action):
+class Offer(Action, frozen=True):
     """Set the control pilot: a current in mA per phase, or None for 100 % (no PWM, nothing on offer)."""
 
     slot: SlotId
     limit_ma: MilliAmps | None
 
 
-class SetLock(Action):
+class SetLock(Action, frozen=True):
     """Close or open the plug's lock. Answered by `LockReported`. An error to send to a slot without a lock."""
 
     slot: SlotId
     closed: bool
 
 
-class ReadMeter(Action):
+class ReadMeter(Action, frozen=True):
     """Answered by `MeterRead` or `MeterFailed` with the same ticket."""
 
     slot: SlotId
     ticket: Ticket
 
 
-class ShowLight(Action):
+class ShowLight(Action, frozen=True):
     """Lamp of a slot, or the main lamp with slot 0."""
 
     slot: SlotId

@@ -17,18 +17,18 @@ class Signal(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Base of all signals."""
 
 
-class BoardReady(Signal):
+class BoardReady(Signal, frozen=True):
     """The state found at start has been reported."""
 
 
-class CardPresented(Signal):
+class CardPresented(Signal, frozen=True):
     """A reader read a card once; a card that stays is still one presentation."""
 
     token: TokenUid
     reader: int = 1
 
 
-class CableChanged(Signal):
+class CableChanged(Signal, frozen=True):
     """The plug in the socket (sockets only). `rating_ma` is what the proximity resistor allows."""
 
     slot: SlotId
@@ -36,28 +36,28 @@ class CableChanged(Signal):
     rating_ma: MilliAmps | None = None
 
 
-class VehicleChanged(Signal):
+class VehicleChanged(Signal, frozen=True):
     """The control pilot's state."""
 
     slot: SlotId
     pilot: Pilot
 
 
-class LockReported(Signal):
+class LockReported(Signal, frozen=True):
     """The lock's feedback contact."""
 
     slot: SlotId
     state: LockState
 
 
-class PowerReported(Signal):
+class PowerReported(Signal, frozen=True):
     """The contactor's mirror contact."""
 
     slot: SlotId
     closed: bool
 
 
-class MeterRead(Signal):
+class MeterRead(Signal, frozen=True):
     """An answer to `ReadMeter`, or with ticket 0 a reading that the board pushes by itself."""
 
     slot: SlotId
@@ -65,7 +65,7 @@ class MeterRead(Signal):
     reading: Reading
 
 
-class MeterFailed(Signal):
+class MeterFailed(Signal, frozen=True):
     """No reading came for this ticket."""
 
     slot: SlotId
@@ -73,7 +73,7 @@ class MeterFailed(Signal):
     why: str
 
 
-class BoardFault(Signal):
+class BoardFault(Signal, frozen=True):
     """The board sees a fault begin or end. `detail` is the maker's own code, for logs and vendorErrorCode."""
 
     slot: SlotId
@@ -82,13 +82,13 @@ class BoardFault(Signal):
     detail: str = ""
 
 
-class FaultAcknowledged(Signal):
+class FaultAcknowledged(Signal, frozen=True):
     """Someone with a key says that a latched fault has been dealt with (the emergency stop, service)."""
 
     slot: SlotId = 0
 
 
-class PowerFailing(Signal):
+class PowerFailing(Signal, frozen=True):
     """The supply is going away and what is left lasts for a few hundred milliseconds."""
 
 

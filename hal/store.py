@@ -15,8 +15,10 @@ from hal.disk import Persist, RecordKey, Stored, StoreFailed
 
 Image: TypeAlias = dict[str, dict[str, Any]]  # kind -> key -> body: the fold of a station's durable records
 Answer: TypeAlias = Stored | StoreFailed
-Tell: TypeAlias = Callable[[str, Answer], None]  # station, answer; called on the loop's thread, never from inside `persist` or `load`
-Post: TypeAlias = Callable[..., None]  # Scheduler.post
+Tell: TypeAlias = Callable[
+    [str, Answer], None
+]  # station, answer; called on the loop's thread, never from inside `persist` or `load`
+Post: TypeAlias = Callable[..., object]  # Scheduler.post
 
 
 class Damaged(msgspec.Struct, frozen=True, gc=False):

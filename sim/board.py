@@ -6,88 +6,43 @@ happened. **None is emitted from inside `apply`**: what an action causes at once
 instant, or, if `apply` was itself called from inside an emission, as soon as that emission has returned. What people do
 (`present`, `plug`, ...) is emitted before the method returns.
 
-Here the contactor obeys hardware: it closes only with permission, a vehicle in C or D, and PWM on offer; it opens when
-permission or the vehicle goes, and by itself on emergency stop, ground fault and diode fault, which also void the
-permission. Not here: any decision.
+Not here: any decision; what one slot does by itself (`sim/slot.py`).
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Annotated, Final, assert_never
 
 import msgspec
 from msgspec import Meta
 
 from hal.actions import AnyAction, Offer, PermitPower, ReadMeter, SetLock, ShowLight
-from hal.clock import Now, Scheduler, TimerHandle
+from hal.clock import Scheduler
 from hal.ports import Emit
 from hal.signals import (
-    AnySignal,
     BoardFault,
     BoardReady,
     CableChanged,
     CardPresented,
     FaultAcknowledged,
-    LockReported,
     MeterFailed,
-    MeterRead,
     PowerFailing,
-    PowerReported,
-    VehicleChanged,
 )
-from hal.units import (
-    MILLISECOND,
-    STATION,
-    Cause,
-    Colour,
-    Light,
-    LockState,
-    MilliAmps,
-    MilliWh,
-    Pilot,
-    SlotId,
-    Ticket,
-    TokenUid,
-)
+from hal.units import STATION, Cause, Light, LockState, MilliAmps, MilliWh, Pilot, SlotId, Ticket, TokenUid
 from sim.meter import MeterFaultKind, MeterMemory, SimMeter
 from sim.rng import key_of, number
+from sim.slot import DARK, ContactorFault, PilotFault, SimSlot, mains
+from sim.speaker import Speaker
 from sim.vehicle import Vehicle
-from station.words.settings import TEMPLATES, SlotShape, StationShape
+from station.words.settings import TEMPLATES, StationShape
 
-LOCK_MS: Final = 300
-LOCK_SLOW_MS: Final = 3_000
-LOCK_GIVES_UP_MS: Final = 1_000  # neither end reached: jammed
-CLOSES_MS: Final = 40
-OPENS_MS: Final = 30
-BOUNCE_MS: Final = 15
 METER_GIVES_UP_MS: Final = 1_000
 TAP_AGAIN_MS: Final = 300
 READER_SLOW_MS: Final = 2_000
 HOLD_UP_MS: Final = 300
 NOMINAL_MV: Final = 230_000
-DARK: Final = Light(Colour.OFF)
-
-
-class LockFault(enum.Enum):
-    JAM = "jam"  # does not move, and says so
-    HALF = "half"  # stops half-way, and says so
-    LIES = "lies"  # does not move, and says it did
-    SLOW = "slow"  # moves in three seconds
-
-
-class ContactorFault(enum.Enum):
-    WELDED = "welded"  # does not open; the mirror contact says so
-    STUCK_OPEN = "stuck_open"  # does not close
-    BOUNCES = "bounces"  # opens and closes once more after closing
-
-
-class PilotFault(enum.Enum):
-    E = "E"  # pilot shorted to earth
-    F = "F"  # the board puts out -12 V
-    DIODE = "diode"  # the negative half-wave is wrong: a board fault, the contactor opens by hardware
 
 
 class ReaderFault(enum.Enum):
@@ -97,214 +52,11 @@ class ReaderFault(enum.Enum):
     SLOW = "slow"  # two seconds late
 
 
-class SimSlot:
-    """One socket or cable of a board. Attributes are the ground truth; only the board changes them."""
-
-    __slots__ = (
-        "_contactor_timer",
-        "_lock_timer",
-        "board",
-        "cable",
-        "closed",
-        "contactor_fault",
-        "light",
-        "lock",
-        "lock_fault",
-        "meter",
-        "number",
-        "offer_ma",
-        "permitted",
-        "pilot",
-        "pilot_fault",
-        "rating_ma",
-        "shape",
-        "tripped",
-        "vehicle",
-    )
-
-    def __init__(self, board: SimBoard, number: SlotId, shape: SlotShape, meter: SimMeter) -> None:
-        self.board = board
-        self.number = number
-        self.shape = shape
-        self.meter = meter
-        self.vehicle: Vehicle | None = None
-        self.cable = False
-        self.rating_ma: MilliAmps | None = None
-        self.pilot = Pilot.A  # as last reported
-        self.offer_ma: MilliAmps | None = None
-        self.permitted = False
-        self.closed = False
-        self.tripped = False  # the residual current device
-        self.lock = LockState.OPEN
-        self.light = DARK
-        self.lock_fault: LockFault | None = None
-        self.contactor_fault: ContactorFault | None = None
-        self.pilot_fault: PilotFault | None = None
-        self._lock_timer: TimerHandle = None
-        self._contactor_timer: TimerHandle = None
-
-    @property
-    def scheduler(self) -> Scheduler:
-        return self.board.scheduler
-
-    @property
-    def mains_mv(self) -> tuple[int, ...]:
-        return self.meter.mains_mv[: self.shape.phases]
-
-    # -- pilot -------------------------------------------------------------------------------------
-
-    def pilot_moved(self) -> None:
-        self.see()
-        self.board.flush()
-
-    def see(self) -> None:
-        """Report the pilot if it is not what it was, and let the contactor follow."""
-        pilot = self.vehicle.pilot if self.vehicle is not None else Pilot.A
-        if self.pilot_fault is PilotFault.E:
-            pilot = Pilot.E
-        elif self.pilot_fault is PilotFault.F:
-            pilot = Pilot.F
-        if pilot is not self.pilot:
-            self.pilot = pilot
-            self.board.say(VehicleChanged(self.number, pilot))
-        self.settle()
-
-    def set_offer(self, limit_ma: MilliAmps | None) -> None:
-        """Less than 6 A cannot be said by PWM and is no offer; more than 80 A neither and is 80 A."""
-        self.offer_ma = None if limit_ma is None or limit_ma < 6_000 else min(limit_ma, 80_000)
-        self.tell_vehicle()
-        self.settle()
-
-    def tell_vehicle(self) -> None:
-        if self.vehicle is not None:
-            self.vehicle.set_offer(self.offer_ma if self.pilot_fault is None else None)
-
-    def connect(self, vehicle: Vehicle) -> None:
-        """Plug it in. Raises ValueError for a car that cannot be, and nothing has changed."""
-        vehicle.connect(self, self.mains_mv, self.shape.kind == "dc")
-        self.vehicle = vehicle
-        self.meter.attach(vehicle, self.now.mono_ns)
-        vehicle.set_live(self.closed)
-        self.tell_vehicle()
-
-    def disconnect(self) -> None:
-        vehicle, self.vehicle = self.vehicle, None
-        if vehicle is not None and vehicle.pilot is not Pilot.A:
-            vehicle.disconnect()
-            self.meter.attach(None, self.now.mono_ns)
-
-    # -- contactor ---------------------------------------------------------------------------------
-
-    @property
-    def now(self) -> Now:
-        return self.board.scheduler.now()
-
-    def permit(self, allowed: bool) -> None:
-        self.permitted = allowed and not self.tripped and not self.board.stopped
-        self.settle()
-        if self._contactor_timer is None and not (allowed and self.permitted and not self.closed):
-            self.board.say(PowerReported(self.number, self.closed))
-
-    @property
-    def wanted(self) -> bool:
-        """Whether the contactor has to be closed."""
-        asks = self.pilot.asks and self.pilot_fault is not PilotFault.DIODE
-        return self.permitted and asks and (self.closed or self.offer_ma is not None)
-
-    def settle(self) -> None:
-        """Start the contactor towards where it has to be."""
-        wanted = self.wanted
-        if wanted == self.closed:
-            self.forget_contactor()
-        elif self._contactor_timer is None:
-            self._move_contactor(CLOSES_MS if wanted else OPENS_MS, self._switch, wanted)
-
-    def forget_contactor(self) -> None:
-        if self._contactor_timer is not None:
-            self.scheduler.cancel(self._contactor_timer)
-            self._contactor_timer = None
-
-    def cut(self) -> None:
-        """Hardware takes the permission away."""
-        self.permitted = False
-        self.settle()
-
-    def _move_contactor(self, time_ms: int, call: Callable[[bool], None], close: bool) -> None:
-        self._contactor_timer = self.scheduler.call_at(self.now.mono_ns + time_ms * MILLISECOND, call, close)
-
-    def _switch(self, close: bool) -> None:
-        self._contactor_timer = None
-        if close and self.contactor_fault is not ContactorFault.STUCK_OPEN:
-            self.set_contactor(True)
-            if self.contactor_fault is ContactorFault.BOUNCES:
-                self._move_contactor(BOUNCE_MS, self._bounce, False)
-        elif not close and self.contactor_fault is not ContactorFault.WELDED:
-            self.set_contactor(False)
-        elif not close and not self.permitted:
-            self.board.say(PowerReported(self.number, True))  # the answer to PermitPower(no): it did not open
-        self.board.flush()
-
-    def _bounce(self, close: bool) -> None:
-        self._contactor_timer = None
-        if not close:
-            self.set_contactor(False)
-            self._move_contactor(BOUNCE_MS, self._bounce, True)
-        elif self.wanted:
-            self.set_contactor(True)
-        self.board.flush()
-
-    def set_contactor(self, closed: bool) -> None:
-        if closed is not self.closed:
-            self.closed = closed
-            if self.vehicle is not None:
-                self.vehicle.set_live(closed)
-            self.meter.note_contactor(closed, self.now)
-        self.board.say(PowerReported(self.number, closed))
-
-    # -- lock --------------------------------------------------------------------------------------
-
-    def set_lock(self, closed: bool) -> None:
-        """Raises TypeError where there is no lock."""
-        if not self.shape.has_lock:
-            raise TypeError(f"slot {self.number} is {self.shape.kind}: it has no lock")
-        goal = LockState.CLOSED if closed else LockState.OPEN
-        self.forget_lock()
-        if self.lock is goal:
-            self.board.say(LockReported(self.number, goal))
-            return
-        time_ms = LOCK_MS
-        if self.lock_fault is LockFault.SLOW:
-            time_ms = LOCK_SLOW_MS
-        elif self.lock_fault in (LockFault.JAM, LockFault.HALF):
-            time_ms = LOCK_GIVES_UP_MS
-        self._lock_timer = self.scheduler.call_at(self.now.mono_ns + time_ms * MILLISECOND, self._lock_arrived, goal)
-
-    def _lock_arrived(self, goal: LockState) -> None:
-        self._lock_timer = None
-        said = goal
-        match self.lock_fault:
-            case LockFault.JAM:
-                said = LockState.JAMMED
-            case LockFault.HALF:
-                said = self.lock = LockState.JAMMED
-            case LockFault.LIES:
-                pass
-            case LockFault.SLOW | None:
-                self.lock = goal
-        self.board.say(LockReported(self.number, said))
-        self.board.flush()
-
-    def forget_lock(self) -> None:
-        if self._lock_timer is not None:
-            self.scheduler.cancel(self._lock_timer)
-            self._lock_timer = None
-
-
-class SimBoard:
+class SimBoard(Speaker):
     """A whole simulated station's hardware. Ground truth is in `slot(n)`; meters may be handed in and outlive it.
 
     `shape` says what it is built of and may be shared; `seed` varies the mains a little; `latency_ms` is what a meter
-    takes to answer.
+    takes to answer (0: within the instant). `register_mwh` and `log_periods` are for meters that are not handed in.
     """
 
     class Config(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -319,21 +71,7 @@ class SimBoard:
         register_mwh: Annotated[int, Meta(ge=0)] = 0
         log_periods: bool = False
 
-    __slots__ = (
-        "_boot",
-        "_busy",
-        "_emit",
-        "_faults",
-        "_queue",
-        "_scheduler",
-        "_slots",
-        "lamp",
-        "latency_ms",
-        "lights_dead",
-        "reader_fault",
-        "seed",
-        "stopped",
-    )
+    __slots__ = ("_faults", "_slots", "lamp", "latency_ms", "lights_dead", "reader_fault", "seed")
 
     def __init__(
         self,
@@ -342,24 +80,20 @@ class SimBoard:
         seed: int = 0,
         latency_ms: int = 50,
         meters: Iterable[SimMeter] | None = None,
+        register_mwh: MilliWh = 0,
         log_periods: bool = False,
     ) -> None:
         if meters is None:
             meters = (
-                SimMeter(number, soc=built.kind == "dc", log=log_periods)
+                SimMeter(number, register_mwh, soc=built.kind == "dc", log=log_periods)
                 for number, built in enumerate(shape.slots, start=1)
             )
+        super().__init__()
         self.seed = seed
         self.latency_ms = latency_ms
-        self.stopped = False  # the emergency stop is pressed
         self.lamp = DARK
         self.lights_dead = False
         self.reader_fault: ReaderFault | None = None
-        self._emit: Emit | None = None
-        self._scheduler: Scheduler | None = None
-        self._boot = 0
-        self._busy = False
-        self._queue: list[AnySignal] | None = None
         self._faults: dict[tuple[SlotId, Cause], str] | None = None
         self._slots = tuple(
             SimSlot(self, number, built, meter)
@@ -374,11 +108,13 @@ class SimBoard:
             if config.template not in TEMPLATES:
                 raise ValueError(f"template: no such template {config.template!r}; there are {', '.join(TEMPLATES)}")
             shape = TEMPLATES[config.template]
-        meters = [
-            SimMeter(number, config.register_mwh, soc=built.kind == "dc", log=config.log_periods)
-            for number, built in enumerate(shape.slots, start=1)
-        ]
-        return cls(shape, seed=config.seed, latency_ms=config.meter_latency_ms, meters=meters)
+        return cls(
+            shape,
+            seed=config.seed,
+            latency_ms=config.meter_latency_ms,
+            register_mwh=config.register_mwh,
+            log_periods=config.log_periods,
+        )
 
     # -- hal.ports.Driver --------------------------------------------------------------------------
 
@@ -390,11 +126,11 @@ class SimBoard:
         for slot in self._slots:
             if slot.vehicle is not None and slot.vehicle.pilot is Pilot.A:
                 slot.connect(slot.vehicle)  # it was here before there was a clock
-            self._report(slot)
+            slot.report()
         for (where, cause), detail in (self._faults or {}).items():
             self.say(BoardFault(where, cause, True, detail))
         self.say(BoardReady())
-        self._flush_soon()
+        self.later(0, self.flush)
 
     def apply(self, action: AnyAction) -> None:
         """Do it. Raises TypeError for a lock that is not there, IndexError for a slot that is not.
@@ -418,7 +154,7 @@ class SimBoard:
             case _:
                 assert_never(action)
         if self._queue is not None and not waiting and not self._busy:
-            self._flush_soon()
+            self.later(0, self.flush)
 
     def stop(self) -> None:
         """Contactors open, nothing on offer, locks and lamps as they are; no signal from now on. Harmless twice."""
@@ -426,12 +162,7 @@ class SimBoard:
         if self._scheduler is None:
             return
         for slot in self._slots:
-            slot.permitted = False
-            slot.set_offer(None)
-            slot.forget_contactor()
-            slot.forget_lock()
-            if slot.closed and slot.contactor_fault is not ContactorFault.WELDED:
-                slot.set_contactor(False)
+            slot.stop()
 
     # -- what people do ----------------------------------------------------------------------------
 
@@ -441,12 +172,12 @@ class SimBoard:
             return
         card = CardPresented(token, reader)
         if self.reader_fault is ReaderFault.SLOW:
-            self._say_later(READER_SLOW_MS, card)
+            self.say_later(READER_SLOW_MS, card)
             return
         self.say(card)
         self.flush()
         if self.reader_fault is ReaderFault.DOUBLE:
-            self._say_later(TAP_AGAIN_MS, card)
+            self.say_later(TAP_AGAIN_MS, card)
 
     def plug(self, slot: SlotId, vehicle: Vehicle | None, rating_ma: MilliAmps = 32_000) -> bool:
         """Plug a car in; with None only the cable goes into the socket.
@@ -495,11 +226,9 @@ class SimBoard:
 
     def press_emergency_stop(self) -> None:
         """All contactors open by hardware, and permissions are void until given again after the release."""
-        self.stopped = True
         self.raise_fault(STATION, Cause.EMERGENCY_STOP)
 
     def release_emergency_stop(self) -> None:
-        self.stopped = False
         self.clear_fault(STATION, Cause.EMERGENCY_STOP)
 
     def acknowledge(self, slot: SlotId = STATION) -> None:
@@ -510,25 +239,19 @@ class SimBoard:
     # -- what breaks -------------------------------------------------------------------------------
 
     def raise_fault(self, slot: SlotId, cause: Cause, detail: str = "") -> None:
-        """The board sees a fault begin. A ground fault trips the slot's residual current device: the contactor opens."""
+        """The board sees a fault begin. Emergency stop and ground fault open the contactor by hardware."""
         if self._faults is None:
             self._faults = {}
         self._faults[slot, cause] = detail
         self.say(BoardFault(slot, cause, True, detail))
-        for place in self._slots:
-            if cause is Cause.GROUND_FAULT and slot in (STATION, place.number):
-                place.tripped = True
-            if (place.tripped or self.stopped) and self._scheduler is not None:
-                place.cut()
+        self._trip(slot, cause, True)
         self.flush()
 
     def clear_fault(self, slot: SlotId, cause: Cause) -> None:
         """The board sees it end. Harmless if there was none."""
         if self._faults is None or self._faults.pop((slot, cause), None) is None:
             return
-        if cause is Cause.GROUND_FAULT:
-            for place in self._slots:
-                place.tripped = place.tripped and slot not in (STATION, place.number)
+        self._trip(slot, cause, False)
         self.say(BoardFault(slot, cause, False))
         self.flush()
 
@@ -580,7 +303,7 @@ class SimBoard:
         """The supply goes: `PowerFailing`, and a little later the board is off (`stop`). It comes back with `start`."""
         self.say(PowerFailing())
         self.flush()
-        self._later(hold_up_ms, self._fade, self._boot)
+        self.later(hold_up_ms, self._fade, self._boot)
 
     # -- ground truth ------------------------------------------------------------------------------
 
@@ -617,81 +340,32 @@ class SimBoard:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    @property
-    def scheduler(self) -> Scheduler:
-        if self._scheduler is None:
-            raise RuntimeError("the board was never started")
-        return self._scheduler
-
-    def say(self, signal: AnySignal) -> None:
-        """Put a signal in line; whoever calls from outside flushes."""
-        if self._emit is None:
-            return
-        if self._queue is None:
-            self._queue = [signal]
-        else:
-            self._queue.append(signal)
-
-    def flush(self) -> None:
-        """Hand over what was said, in order, also what is said meanwhile; from inside an emission this does nothing."""
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            while self._queue is not None:
-                queue, self._queue = self._queue, None
-                for signal in queue:
-                    if self._emit is not None:
-                        self._emit(signal)
-        finally:
-            self._busy = False
-
-    def _flush_soon(self) -> None:
-        self._later(0, self.flush)
-
-    def _later(self, time_ms: int, call: Callable[..., None], *args: object) -> None:
-        self.scheduler.call_at(self.scheduler.now().mono_ns + time_ms * MILLISECOND, call, *args)
-
-    def _say_later(self, time_ms: int, signal: AnySignal) -> None:
-        self._later(time_ms, self._say_now, self._boot, signal)
-
-    def _say_now(self, boot: int, signal: AnySignal) -> None:
-        if boot == self._boot:
-            self.say(signal)
-            self.flush()
-
-    def _report(self, place: SimSlot) -> None:
-        if place.shape.kind == "socket":
-            self.say(CableChanged(place.number, place.cable, place.rating_ma))
-        place.pilot = Pilot.A
-        place.see()
-        if place.pilot is Pilot.A:
-            self.say(VehicleChanged(place.number, Pilot.A))
-        if place.shape.has_lock:
-            self.say(LockReported(place.number, place.lock))
-        self.say(PowerReported(place.number, place.closed))
-
     def _read_meter(self, slot: SlotId, ticket: Ticket) -> None:
-        fault = self.slot(slot).meter.fault if slot != STATION else None
+        if slot == STATION:
+            self.say(MeterFailed(slot, ticket, "there is no main meter"))
+            return
+        place = self.slot(slot)
+        fault = place.meter.fault
         silent = fault is not None and fault.kind is MeterFaultKind.SILENT
         time_ms = METER_GIVES_UP_MS if silent else self.latency_ms
         if time_ms:
-            self._later(time_ms, self._answer, self._boot, slot, ticket)
+            self.later(time_ms, self._answer, self._boot, place, ticket)
         else:
-            self.say(self._reading(slot, ticket))
+            self.say(place.look(ticket))
 
-    def _answer(self, boot: int, slot: SlotId, ticket: Ticket) -> None:
+    def _answer(self, boot: int, place: SimSlot, ticket: Ticket) -> None:
         if boot == self._boot and self._emit is not None:
-            self.say(self._reading(slot, ticket))
+            self.say(place.look(ticket))
             self.flush()
 
-    def _reading(self, slot: SlotId, ticket: Ticket) -> MeterRead | MeterFailed:
-        if slot == STATION:
-            return MeterFailed(slot, ticket, "there is no main meter")
-        reading = self.slot(slot).meter.read(self.scheduler.now().mono_ns)
-        if isinstance(reading, str):
-            return MeterFailed(slot, ticket, reading)
-        return MeterRead(slot, ticket, reading)
+    def _trip(self, slot: SlotId, cause: Cause, tripped: bool) -> None:
+        for place in self._slots if slot == STATION else (self.slot(slot),):
+            if cause is Cause.EMERGENCY_STOP:
+                place.stopped = tripped
+            elif cause is Cause.GROUND_FAULT:
+                place.tripped = tripped
+            if (place.tripped or place.stopped) and self._scheduler is not None:
+                place.cut()
 
     def _show(self, slot: SlotId, light: Light) -> None:
         if self.lights_dead:
@@ -714,12 +388,4 @@ class SimBoard:
     def _wire_mains(self, nominal_mv: int) -> None:
         variant = number(key_of(self.seed, "mains"), 1) % 16
         for place in self._slots:
-            place.meter.mains_mv = _mains(nominal_mv, variant, place.shape.rotation)
-
-
-@lru_cache(maxsize=1024)
-def _mains(nominal_mv: int, variant: int, rotation: str) -> tuple[int, int, int]:
-    """Voltages of L1 to L3 as a slot sees them: within 1 % of nominal, rotated as the slot is wired; shared by a fleet."""
-    grid = [nominal_mv * (9_900 + number(variant, phase) % 201) // 10_000 for phase in (1, 2, 3)]
-    first, second, third = ("RST".index(letter) for letter in rotation)
-    return grid[first], grid[second], grid[third]
+            place.meter.mains_mv = mains(nominal_mv, variant, place.shape.rotation)

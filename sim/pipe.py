@@ -14,7 +14,16 @@ from websockets.server import ServerProtocol
 
 from hal.clock import Scheduler, TimerHandle
 from hal.units import MonoNs
-from ocpp_client.link import CloseTransport, Connect, FrameFlushed, Link, LinkOutput, PauseReading, ResumeReading, WriteEof
+from ocpp_client.link import (
+    CloseTransport,
+    Connect,
+    FrameFlushed,
+    Link,
+    LinkOutput,
+    PauseReading,
+    ResumeReading,
+    WriteEof,
+)
 from ocpp_client.link import Told as LinkTold
 
 Deliver = Callable[[LinkTold], None]
@@ -33,7 +42,9 @@ class Peer(Protocol):
 class Pipe:
     """One connection: the station's link at one end (it is the runner's `Wire`), a WebSocket server at the other."""
 
-    def __init__(self, link: Link, deliver: Deliver, scheduler: Scheduler, peer: Peer | None, latency_ns: MonoNs) -> None:
+    def __init__(
+        self, link: Link, deliver: Deliver, scheduler: Scheduler, peer: Peer | None, latency_ns: MonoNs
+    ) -> None:
         """`peer` None: nobody listens there."""
         self.link = link
         self.peer = peer

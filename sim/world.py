@@ -112,6 +112,7 @@ class World(WorldRunner):
         self.trace = Trace(self.clock)
         super().__init__(self.clock, self._dial, self.trace)
         self.trace_effects = trace_effects
+        self._crashes = Stream(seed, "crashes")
         self.plugged_in = True  # whether there is a network
         self.outage_ns: MonoNs = 30 * SECOND
         shape = TEMPLATES[template]
@@ -158,9 +159,13 @@ class World(WorldRunner):
         self.trace.add(unit.id, "power cut")
         self.halt(unit)
         self.boards[unit.id].stop()
-        self.disk.crash()
+        self.disk.crash(self._keep, unit.id)
         unit.plan = msgspec.structs.replace(unit.plan, os_boot=f"after {self.clock.now().mono_ns}")
         self.clock.call_at(self.clock.now().mono_ns + self.outage_ns, self._reboot, unit)
+
+    def _keep(self, waiting: int) -> int:
+        """How many of the unsynced writes made it all the same: any prefix may."""
+        return self._crashes.draw(16) % (waiting + 1)
 
     def on_cut(self, unit: Unit) -> None:
         self.cut_at = None

@@ -60,7 +60,15 @@ FAULTS: Final[dict[Cause, FaultRow]] = {
         True, Power.CUT, Fate.ENDS, Clears.ACKNOWLEDGED, True, "OtherError", StopReason.EMERGENCY_STOP
     ),
     Cause.GROUND_FAULT: FaultRow(
-        False, Power.CUT, Fate.SUSPENDED, Clears.RETRIES, True, "GroundFailure", StopReason.GROUND_FAULT, retry_s=15, retries=3
+        False,
+        Power.CUT,
+        Fate.SUSPENDED,
+        Clears.RETRIES,
+        True,
+        "GroundFailure",
+        StopReason.GROUND_FAULT,
+        retry_s=15,
+        retries=3,
     ),
     Cause.CONTACTOR_WELDED: FaultRow(False, Power.CUT, Fate.ENDS, Clears.SERVICE, True, "PowerSwitchFailure"),
     Cause.CONTACTOR_OPEN: FaultRow(False, Power.CUT, Fate.ENDS, Clears.UNPLUG, True, "PowerSwitchFailure"),

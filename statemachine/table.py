@@ -76,7 +76,9 @@ VIA: Final[dict[tuple[SlotStatus, SlotStatus], SlotStatus]] = {
 
 
 def _machine() -> Machine:
-    machine = Machine(model=None, states=[s for s in _S if s is not _S.FAULTED], initial=_S.AVAILABLE, auto_transitions=False)
+    machine = Machine(
+        model=None, states=[s for s in _S if s is not _S.FAULTED], initial=_S.AVAILABLE, auto_transitions=False
+    )
     for trigger, (target, sources) in TRIGGERS.items():
         machine.add_transition(trigger, list(sources), target)
     return machine

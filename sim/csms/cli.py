@@ -200,7 +200,7 @@ async def _serve(csms: Csms, args: argparse.Namespace) -> None:
 
 
 def _read_prompt(csms: Csms, loop: asyncio.AbstractEventLoop, end: asyncio.Event, as_json: bool) -> None:
-    """Obey the lines of standard input as they come. A thread reads, so that a terminal, a pipe and a file are alike."""
+    """Obey the lines of standard input as they come. A thread reads, so a terminal, a pipe and a file are alike."""
     running: set[asyncio.Task[None]] = set()
 
     async def answer(line: str) -> None:

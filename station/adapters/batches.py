@@ -20,7 +20,9 @@ Op: TypeAlias = tuple[str, Change]  # the station, and what it asked for
 Row: TypeAlias = tuple[str, str, str]  # station, kind, key
 
 IDLE_MS: Final = 1000  # how long a batch may wait for company when nobody waits for it
-GROUP_MS: Final = 250  # ... and when somebody does: long enough for most calls to be answered, so that their records never get here
+GROUP_MS: Final = (
+    250  # ... and when somebody does: long enough for most calls to be answered, so that their records never get here
+)
 BALLAST_BYTES: Final = 4 << 20
 
 

@@ -103,7 +103,7 @@ class SqliteStore:
 
     def load(self, station: str) -> Image:
         with self._committing:
-            self._commit()
+            self._commit(patient=False)
             told = [item for item in self._answers if item is None or item[0] != station]
             self._answers.clear()
             self._answers.extend(told)
@@ -142,7 +142,7 @@ class SqliteStore:
         self._wake.set()
         self._thread.join()
         with self._committing:
-            self._commit()
+            self._commit(patient=False)
             self._answers.clear()
             self._file.close()
 
@@ -156,14 +156,20 @@ class SqliteStore:
                 self._wake.clear()
             else:
                 with self._committing:
-                    self._commit()
+                    self._commit(patient=True)
 
-    def _commit(self) -> None:
-        """Take all that waits, make it durable or not, and let the loop know."""
+    def _commit(self, *, patient: bool) -> None:
+        """Take all that waits, make it durable or not, and let the loop know.
+
+        When the loop has yet to hear of a failure, patience keeps back what came after it: nothing may be durable beyond a batch that
+        nobody knows to be lost.
+        """
         self._due = self._retry_at = math.inf
         answers: list[tuple[str, Answer] | None] = []
         ops = self._take(answers)
-        if ops:
+        if self._unheard and patient:
+            self._kept = ops
+        elif ops:
             answers += self._settle(ops)
         if answers and not self._closed:
             self._answers.extend(answers)
@@ -203,9 +209,8 @@ class SqliteStore:
         kept = Group(unanswerable(ops))
         kept.drops = self._file.present(kept.drops)  # or a disk that stays broken would in time fill the memory
         self._kept = kept.ops()
-        if self._kept:
-            self._retry_at = time.monotonic() + RETRY_S
-            self._wake.set()
+        self._retry_at = time.monotonic() + RETRY_S if self._kept else math.inf
+        self._wake.set()  # `load` may have come here in the writer's place
         failed = failures(ops, why)
         if not failed:
             return []

@@ -200,12 +200,20 @@ def _open(path: Path) -> sqlite3.Connection:
             raise StoreError(f"cannot use {path} as a store: its file system does not allow a write-ahead log")
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        for statement in ("BEGIN", TABLE, f"PRAGMA application_id = {APPLICATION}", f"PRAGMA user_version = {LAYOUT}", "COMMIT"):
+        for statement in (
+            "BEGIN",
+            TABLE,
+            f"PRAGMA application_id = {APPLICATION}",
+            f"PRAGMA user_version = {LAYOUT}",
+            "COMMIT",
+        ):
             db.execute(statement)
     except BaseException:
         db.close()
         raise
-    db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged key is one damaged row, not the end of the reading
+    db.text_factory = lambda raw: raw.decode(
+        "utf-8", "replace"
+    )  # a damaged key is one damaged row, not the end of the reading
     _sync_folder(path.parent)
     return db
 
@@ -217,7 +225,9 @@ def _check(path: Path, db: sqlite3.Connection) -> None:
     if tables and application != APPLICATION:
         raise StoreError(f"{path} is a database, but not a store of this program: name another file")
     if layout > LAYOUT:
-        raise StoreError(f"{path} has layout {layout}, this program knows up to {LAYOUT}: run the program that wrote it, or a later one")
+        raise StoreError(
+            f"{path} has layout {layout}, this program knows up to {LAYOUT}: run the program that wrote it, or a later one"
+        )
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from hal.units import UtcMs
 from station.words.common import BootReason, StopReason
 from station.words.records import AliveRecord, BootRecord, Image
 
+RECENT_BOOTS: Final = 5
 _COMMANDED: Final = {StopReason.SOFT_RESET: BootReason.REMOTE_RESET, StopReason.HARD_RESET: BootReason.REMOTE_RESET}
 
 
@@ -30,13 +31,13 @@ class BootInfo(msgspec.Struct, frozen=True):
     recent_ms: tuple[UtcMs, ...] = ()
 
 
-def begin(image: Image, boot: BootInfo) -> BootInfo:
-    """This boot, given the last one's records."""
+def begin(image: Image, boot: BootInfo, now_ms: UtcMs) -> BootInfo:
+    """This boot, given the last one's records; `recent_ms` are the latest boots, this one last."""
     last = image.get("boot", {}).get("")
     alive = image.get("alive", {}).get("")
     assert alive is None or isinstance(alive, AliveRecord)
     if not isinstance(last, BootRecord):
-        return msgspec.structs.replace(boot, count=1)
+        return msgspec.structs.replace(boot, count=1, recent_ms=(now_ms,))
     if last.reset is not None:
         reason, stop = _COMMANDED.get(last.reset, BootReason.LOCAL_RESET), last.reset
     elif last.os_boot == boot.os_boot:
@@ -50,5 +51,5 @@ def begin(image: Image, boot: BootInfo) -> BootInfo:
         stop=stop,
         alive=alive,
         not_before_ms=alive.at.utc_ms if alive else 0,
-        recent_ms=last.recent_ms,
+        recent_ms=(*last.recent_ms, now_ms)[-RECENT_BOOTS:],
     )

@@ -1,7 +1,8 @@
 """The core: `step(now, input) -> list[Effect]`, no I/O, no clock, no threads; the same code on a charger and in every simulation.
 
-What it is made of: slots (`statemachine/slot.py`) and blocks named after the specification, each owning its part of the state and its
-deadlines. A step hands the input to one block, then lets changed slots settle, then lets the connection send. Not here: how a version speaks.
+It is made of slots (`statemachine/slot.py`) and of blocks named after the specification, each owning its part of the state and its
+deadlines. A step hands the input to one block, then lets changed slots settle, then lets the connection send.
+Not here: how a version speaks.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from hal.signals import (
 )
 from hal.units import SECOND, MonoNs, SlotId, Ticket
 from ocpp_client.link import FrameFlushed, FrameReceived, LinkDown, LinkUp
+from statemachine.slot import Slot
 from station.core.blocks.authorization import Authorization
 from station.core.blocks.availability import Availability
 from station.core.blocks.connection import Connection
@@ -57,7 +59,6 @@ from station.words.outcomes import AnyOutcome
 from station.words.policies import Policies
 from station.words.records import Image
 from station.words.settings import Settings, StationShape
-from statemachine.slot import Slot
 
 STORE_PATIENCE_NS: Final = 5 * SECOND
 
@@ -98,7 +99,15 @@ class StationCore:
     )
 
     def __init__(
-        self, shape: StationShape, serial: str, settings: Settings, boot: BootInfo, policies: Policies, now: Now, rng: Rng, real: int
+        self,
+        shape: StationShape,
+        serial: str,
+        settings: Settings,
+        boot: BootInfo,
+        policies: Policies,
+        now: Now,
+        rng: Rng,
+        real: int,
     ) -> None:
         self.shape = shape
         self.serial = serial
@@ -141,7 +150,7 @@ class StationCore:
         real: int = 1,
     ) -> tuple[StationCore, list[Effect]]:
         """A station as its disk remembers it, and the first effects. `boot.count` and the like are taken from the image."""
-        boot = begin(image, boot)
+        boot = begin(image, boot, now.os_utc_ms)
         core = cls(shape, serial, settings, boot, policies, now, rng, real)
         core.provisioning.restore(image)
         core.transactions.restore(image)

@@ -27,11 +27,11 @@ class Item(msgspec.Struct, frozen=True, gc=False, tag=True):
 # --- inputs ---
 
 
-class Wake(Item):
+class Wake(Item, frozen=True):
     """The time of `wake_at` has come."""
 
 
-class Ask(Item):
+class Ask(Item, frozen=True):
     """A command from whoever; answered by exactly one `Answer` with this ticket. Tickets of outside askers are negative."""
 
     ticket: Ticket
@@ -39,42 +39,42 @@ class Ask(Item):
     command: AnyCommand
 
 
-class Delivered(Item):
+class Delivered(Item, frozen=True):
     """Every sink has the event with this number."""
 
     number: int
 
 
-class Shutdown(Item):
+class Shutdown(Item, frozen=True):
     """The process is asked to end: power is stopped in order, locks stay as they are, then `Restart` with reason None."""
 
 
 # --- effects ---
 
 
-class OpenLink(Item):
+class OpenLink(Item, frozen=True):
     """Dial the CSMS, offering these subprotocols. Exactly one LinkDown ends what this begins."""
 
     subprotocols: tuple[str, ...]
 
 
-class CloseLink(Item):
+class CloseLink(Item, frozen=True):
     reason: str = ""
 
 
-class SendFrame(Item):
+class SendFrame(Item, frozen=True):
     """A frame for the CSMS. With `tell`, `FrameFlushed(tell)` follows when it has left the machine."""
 
     frame: bytes
     tell: int | None = None
 
 
-class Answer(Item):
+class Answer(Item, frozen=True):
     ticket: Ticket
     outcome: AnyOutcome
 
 
-class Publish(Item):
+class Publish(Item, frozen=True):
     """An event for every sink, already durable; `Delivered(number)` when they all have it. `data` is JSON."""
 
     number: int
@@ -85,13 +85,13 @@ class Publish(Item):
     data: msgspec.Raw
 
 
-class Restart(Item):
+class Restart(Item, frozen=True):
     """Drop this core and restore a new one; `reason` None: end the process instead."""
 
     reason: StopReason | None
 
 
-class Note(Item):
+class Note(Item, frozen=True):
     """The core's only log. `code` names a sentence of `station/core/notes.py`."""
 
     level: Literal["debug", "info", "warning", "error"]
@@ -101,11 +101,19 @@ class Note(Item):
 
 
 Input: TypeAlias = (
-    AnySignal | Wake | Ask | Delivered | Shutdown | LinkUp | LinkDown | FrameReceived | FrameFlushed | Stored | StoreFailed
+    AnySignal
+    | Wake
+    | Ask
+    | Delivered
+    | Shutdown
+    | LinkUp
+    | LinkDown
+    | FrameReceived
+    | FrameFlushed
+    | Stored
+    | StoreFailed
 )
-Effect: TypeAlias = (
-    AnyAction | Persist | Forget | OpenLink | CloseLink | SendFrame | Answer | Publish | Restart | Note
-)
+Effect: TypeAlias = AnyAction | Persist | Forget | OpenLink | CloseLink | SendFrame | Answer | Publish | Restart | Note
 
 _RANKS: Final[dict[type, int]] = {Offer: 1, SetLock: 2, ShowLight: 2, Persist: 3, ReadMeter: 4}
 

@@ -46,7 +46,9 @@ class Session:
         "token_told",
     )
 
-    def __init__(self, key: SessionId, slot: SlotId, token: Token, group: TokenUid | None, origin: Origin, started: Stamp) -> None:
+    def __init__(
+        self, key: SessionId, slot: SlotId, token: Token, group: TokenUid | None, origin: Origin, started: Stamp
+    ) -> None:
         self.id = key
         self.slot = slot
         self.token = token

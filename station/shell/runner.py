@@ -179,7 +179,9 @@ class Runner:
         if generation == unit._generation:
             self.post(unit, signal)
 
-    def ask(self, unit: Unit, command: AnyCommand, done: Callable[[AnyOutcome], None], origin: Origin = Origin.LOCAL) -> None:
+    def ask(
+        self, unit: Unit, command: AnyCommand, done: Callable[[AnyOutcome], None], origin: Origin = Origin.LOCAL
+    ) -> None:
         """Give a command; `done` is called once with its outcome."""
         self._tickets -= 1
         unit._asks = {**(unit._asks or {}), self._tickets: done}
@@ -205,7 +207,7 @@ class Runner:
             self.sinks.frame(unit, False, item.frame)
         try:
             effects = core.step(self.scheduler.now(), item)
-        except Exception as error:  # our own bug stops this station, and only this one
+        except Exception as error:  # noqa: BLE001 our own bug stops this station, and only this one
             self.bugs += 1
             self.halt(unit)
             unit.board.stop()

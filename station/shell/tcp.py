@@ -204,7 +204,7 @@ class TcpTransport(asyncio.BufferedProtocol):
         self.apply(self._link.pause_writing())
 
     def resume_writing(self) -> None:
-        self._resumed()  # asyncio calls connection_lost twice if one closes it from within here
+        self._loop.call_soon(self._resumed)  # asyncio calls connection_lost twice if one closes it from within here
 
     def _resumed(self) -> None:
         if self._transport is not None and self._transport.get_write_buffer_size() == 0:

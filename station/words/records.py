@@ -127,7 +127,9 @@ def read(kind: str, v: int, body: bytes) -> RecordBody | None:
     Raises NewerRecord when the row's layout is newer than this program, msgspec.DecodeError when the bytes are damaged.
     """
     if v > LAYOUT:
-        raise NewerRecord(f"record {kind!r} has layout {v}, this program knows up to {LAYOUT}: run the program that wrote it, or a later one")
+        raise NewerRecord(
+            f"record {kind!r} has layout {v}, this program knows up to {LAYOUT}: run the program that wrote it, or a later one"
+        )
     layout = KINDS.get(kind)
     return None if layout is None else msgspec.json.decode(body, type=layout)
 

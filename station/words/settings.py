@@ -1,6 +1,6 @@
 """Settings: every one once, with neutral name, unit, type, limits and default; and the shape of a station, which is no setting.
 
-Dialects map their keys to these names (`dialects/v16/keys.py`). Capabilities (number of connectors, profiles) are computed from `StationShape`.
+Dialects map their keys to these names (`dialects/v16/keys.py`); capabilities (number of connectors, profiles) follow from `StationShape`.
 Precedence: set over OCPP or API (a record) over TOML over the default here. A fleet shares one `Settings`; a change makes a copy.
 """
 

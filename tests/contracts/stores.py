@@ -30,9 +30,11 @@ PATIENCE_S = 20.0
 class Desk(Protocol):
     """A store and the loop it lives on. `told` is in order of arrival."""
 
-    store: Store
     told: list[tuple[str, Answer]]
-    lasting: bool  # something of it survives `cut`
+    lasting: bool  # it knows cuts and failures
+
+    @property
+    def store(self) -> Store: ...
 
     def until(self, done: Callable[[], bool]) -> None:
         """Let the loop run until that is so. Fails the test when it never is."""
@@ -55,7 +57,9 @@ class MemoryDesk:
     def __init__(self, folder: Path) -> None:
         self.told: list[tuple[str, Answer]] = []
         self.calls: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-        self.store = MemoryStore(lambda *item: self.told.append(item), lambda call, *args: self.calls.append((call, args)))
+        self.store = MemoryStore(
+            lambda *item: self.told.append(item), lambda call, *args: self.calls.append((call, args))
+        )
 
     def until(self, done: Callable[[], bool]) -> None:
         while not done():
@@ -140,11 +144,8 @@ class SqliteDesk:
         self.store = self._open()
 
     def fail(self, failing: bool) -> None:
-        """As full as a disk can be: not one page more."""
         with self.store._committing:
-            db = self.store._file._db
-            pages = db.execute("PRAGMA page_count").fetchone()[0]
-            db.execute(f"PRAGMA max_page_count = {pages if failing else 1_000_000}")
+            self.store._file._db.execute(f"PRAGMA query_only = {int(failing)}")
 
     def spoil(self, station: str, kind: str, key: str) -> None:
         with sqlite3.connect(self.path) as other:

@@ -49,6 +49,8 @@ def hear(told: Told, **content: Any) -> tuple[AnyAnswer, int | None]:
         ({"status": "Accepted", "currentTime": None, "interval": 9}, Registration("accepted", None, 9)),
         ({"status": "Accepted", "currentTime": 1795161600, "interval": 9}, Registration("accepted", None, 9)),
         ({"status": "Accepted", "currentTime": TIME, "interval": 9, "x": 1}, Registration("accepted", NINE, 9)),
+        ({"status": "Accepted", "currentTime": TIME, "interval": 300.0}, Registration("accepted", NINE, 300)),
+        ({"status": "Accepted", "currentTime": TIME, "interval": 10**30}, Registration("accepted", NINE, 31_536_000)),
         ({"status": "Accepted"}, Registration("accepted", None, 0)),
     ],
 )
@@ -111,8 +113,8 @@ def test_expiry_and_parent_of_a_token() -> None:
 
 
 @spec("1.6", "16-START-03")
-@pytest.mark.parametrize("transaction_id", [1, 0, -1, 1_795_161_600, 2**40])
-def test_a_start_is_answered_by_a_transaction_of_any_number(transaction_id: int) -> None:
+@pytest.mark.parametrize("transaction_id", [1, 0, -1, 1_795_161_600, 2**40, 12.0])
+def test_a_start_is_answered_by_a_transaction_of_any_number(transaction_id: Any) -> None:
     blocked = hear(STARTED, transactionId=transaction_id, idTagInfo={"status": "Blocked"})
     assert blocked == (TransactionNoted(TokenInfo(TokenStatus.BLOCKED)), transaction_id)
     assert hear(STARTED, transactionId=transaction_id) == (TransactionNoted(), transaction_id)
@@ -156,6 +158,7 @@ def test_an_answer_of_a_vendor(content: dict[str, Any], expected: VendorAnswer) 
         (Authorize(CARD), b'{"idTagInfo":null}', "TypeConstraintViolation"),
         (STARTED, b'{"idTagInfo":{"status":"Accepted"}}', "ProtocolError"),
         (STARTED, b'{"transactionId":"12"}', "ProtocolError"),
+        (STARTED, b'{"transactionId":1.5,"idTagInfo":{"status":"Accepted"}}', "TypeConstraintViolation"),
         (STARTED, b'{"transactionId":1e400,"idTagInfo":{"status":"Accepted"}}', "PropertyConstraintViolation"),
         (ENDED, b"[" * 100_000, "FormationViolation"),
         (transaction("updated"), b"null", "FormationViolation"),

@@ -23,7 +23,7 @@ Line = dict[str, Any]
 
 
 def node() -> list[str]:
-    """The command line of Node.js: the one NODE names, or the one the interop tests use. RuntimeError if there is none."""
+    """The command line of Node.js: the one NODE names, or the one of node.py. RuntimeError without any."""
     return [os.environ["NODE"]] if os.environ.get("NODE") else command("node")
 
 

@@ -2,7 +2,7 @@
 
 Answers are read with a kinder eye than requests. A station cannot complain about an answer, and one that stays
 unregistered for a stray field or a null never charges anybody; so here only what the station goes by has to be right,
-a time that cannot be read is no time, and an idTagInfo of unknown status is not Accepted.
+12.0 is 12, a time that cannot be read is no time, and an idTagInfo of unknown status is not Accepted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Nothing(msgspec.Struct, frozen=True, gc=False):
 class _Boot(msgspec.Struct, frozen=True, gc=False):
     status: Literal["Accepted", "Pending", "Rejected"]
     currentTime: object = None
-    interval: int = 0
+    interval: int | float = 0
 
 
 class _Time(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +57,7 @@ class _Authorized(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Started(msgspec.Struct, frozen=True, gc=False):
-    transactionId: int
+    transactionId: int | float
     idTagInfo: _IdTagInfo | None = None
 
 
@@ -89,6 +89,8 @@ _TOKENS: Final = {
     "ConcurrentTx": TokenStatus.CONCURRENT,
 }
 
+INTERVAL_MAX: Final = 31_536_000  # a year
+
 T = TypeVar("T")
 
 
@@ -104,7 +106,7 @@ def _answered(told: Told, payload: bytes) -> tuple[AnyAnswer, int | None]:
     match told:
         case TransactionTold(kind="started"):
             started = _read(payload, _Started)
-            return TransactionNoted(_token(started.idTagInfo)), started.transactionId
+            return TransactionNoted(_token(started.idTagInfo)), _whole(started.transactionId)
         case TransactionTold(kind="ended"):
             return TransactionNoted(_token(_read(payload, _Stopped).idTagInfo)), None
         case TransactionTold():
@@ -129,9 +131,16 @@ def _read(payload: bytes, shape: type[T]) -> T:
     return msgspec.json.decode(payload, type=shape)
 
 
+def _whole(number: int | float) -> int:
+    if number != int(number):
+        raise msgspec.ValidationError("not an integer")
+    return int(number)
+
+
 def _registration(answer: _Boot) -> Registration:
     """An interval below zero is none: the station chooses for itself."""
-    return Registration(_REGISTRATION[answer.status], read_moment(answer.currentTime), max(answer.interval, 0))
+    interval = min(max(int(answer.interval), 0), INTERVAL_MAX)
+    return Registration(_REGISTRATION[answer.status], read_moment(answer.currentTime), interval)
 
 
 def _token(info: _IdTagInfo | None) -> TokenInfo | None:

@@ -99,7 +99,7 @@ def action_of(told: Told) -> str | None:
         case TransactionTold():
             return "TransactionEvent"
         case StatusChanged():
-            return "StatusNotification" if told.slot else None
+            return "StatusNotification" if told.slot else None  # what the station itself is, is for NotifyEvent
         case Register():
             return "BootNotification"
         case Authorize():
@@ -112,9 +112,9 @@ def action_of(told: Told) -> str | None:
 
 def encode(told: Told, about: About) -> tuple[str, bytes] | None:
     """Action and payload; None for what this dialect has no message for."""
-    message = _message(told, about)
     action = action_of(told)
-    return None if message is None or action is None else (action, codec.encode(message))
+    message = _message(told, about) if action else None
+    return (action, codec.encode(message)) if action and message else None
 
 
 def _message(told: Told, about: About) -> Wire | None:
@@ -146,10 +146,8 @@ def _boot(told: Register, about: About) -> wire.BootNotificationRequest:
     )
 
 
-def _status(told: StatusChanged) -> wire.StatusNotificationRequest | None:
-    """Connectors only: what the station itself is, and what is wrong with it, is for NotifyEvent."""
-    if not told.slot:
-        return None
+def _status(told: StatusChanged) -> wire.StatusNotificationRequest:
+    """What is wrong with a slot does not fit in; that is for NotifyEvent."""
     return wire.StatusNotificationRequest(
         timestamp=moment(told.at.utc_ms),
         connectorStatus=_STATUSES.get(told.status, "Occupied"),

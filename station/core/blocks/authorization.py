@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final, Literal
 from hal.clock import Due
 from hal.disk import Record, RecordKey
 from hal.units import MILLISECOND, SECOND, MonoNs, SlotId, Ticket, TokenUid
+from statemachine.slot import Phase, Slot
 from station.core.session import Session
 from station.words.commands import ClearCache
 from station.words.common import Origin, StopReason, Token, TokenInfo, TokenKind, TokenStatus, Why
 from station.words.outcomes import ACCEPTED, REJECTED
 from station.words.questions import AnyAnswer, Authorize
 from station.words.records import Image, TokenRecord
-from statemachine.slot import Phase, Slot
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -32,7 +32,13 @@ class Pending:
     __slots__ = ("expires_ns", "group", "origin", "request", "slot", "token")
 
     def __init__(
-        self, token: Token, group: TokenUid | None, origin: Origin, request: int | None, slot: SlotId | None, expires_ns: MonoNs
+        self,
+        token: Token,
+        group: TokenUid | None,
+        origin: Origin,
+        request: int | None,
+        slot: SlotId | None,
+        expires_ns: MonoNs,
     ) -> None:
         self.token = token
         self.group = group
@@ -259,7 +265,9 @@ class Authorization:
     def _releases_cable(self, token: Token) -> bool:
         group = self._known_group(token)
         for number, (owner, owners) in (self.kept or {}).items():
-            if owner.same_as(token) or (group is not None and owners is not None and group.casefold() == owners.casefold()):
+            if owner.same_as(token) or (
+                group is not None and owners is not None and group.casefold() == owners.casefold()
+            ):
                 self.kept = {n: k for n, k in (self.kept or {}).items() if n != number} or None
                 slot = self.core.slot(number)
                 assert slot is not None

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from hal.clock import Due
 from hal.disk import Record
 from hal.units import SlotId, Ticket
+from statemachine.faults import Fault
+from statemachine.slot import Slot
 from station.words.commands import ChangeAvailability
 from station.words.common import Origin, SlotStatus, Why
 from station.words.facts import NO_TROUBLE, StatusChanged, Trouble
 from station.words.outcomes import ACCEPTED, REJECTED, SCHEDULED
 from station.words.questions import AnyAnswer, LinkLost
 from station.words.records import AvailabilityRecord, Image
-from statemachine.faults import Fault
-from statemachine.slot import Slot
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -50,7 +50,9 @@ class Availability:
 
     def records(self) -> list[Record]:
         rows = [] if self.operative else [Record("availability", "0", AvailabilityRecord(False))]
-        rows += [Record("availability", str(s.id), AvailabilityRecord(False)) for s in self.core.slots if not self._wish(s)]
+        rows += [
+            Record("availability", str(s.id), AvailabilityRecord(False)) for s in self.core.slots if not self._wish(s)
+        ]
         return rows
 
     def _wish(self, slot: Slot) -> bool:

@@ -34,7 +34,19 @@ ASK_SHARE: Final = 0.7  # of the message time-out: what a command may take befor
 class Connection:
     """`dialect` is None until a subprotocol has been agreed in this boot."""
 
-    __slots__ = ("about", "backoff", "core", "counter", "dialect", "outbox", "rpc", "standing", "transactions", "triggering", "up")
+    __slots__ = (
+        "about",
+        "backoff",
+        "core",
+        "counter",
+        "dialect",
+        "outbox",
+        "rpc",
+        "standing",
+        "transactions",
+        "triggering",
+        "up",
+    )
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
@@ -76,7 +88,9 @@ class Connection:
         core, was_up = self.core, self.up
         self.up = False
         settings = core.settings
-        wait = self.backoff.next_ns(settings.backoff_min_s, settings.backoff_random_s, settings.backoff_repeat, core.rng)
+        wait = self.backoff.next_ns(
+            settings.backoff_min_s, settings.backoff_random_s, settings.backoff_repeat, core.rng
+        )
         core.deadlines.set(Due.CONNECT, core.now.mono_ns + wait * core.real)
         core.note("warning" if was_up else "info", "link.down", 0, item.detail, wait // SECOND)
         for due in (Due.CALL, Due.HEARTBEAT, Due.ASK, Due.RETRY):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hal.disk import Forget, Record
+from statemachine.faults import Fault
+from statemachine.slot import Slot
 from station.core.effects import Publish
 from station.core.session import Session
 from station.words.records import EventRecord, Image
-from statemachine.faults import Fault
-from statemachine.slot import Slot
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -70,7 +70,12 @@ class Events:
         self._put(
             "session-started.v1",
             f"slot/{slot.id}",
-            {"slot": slot.id, "session": session.id, "card": session.token.uid, "registerWh": (session.first_mwh or 0) // 1000},
+            {
+                "slot": slot.id,
+                "session": session.id,
+                "card": session.token.uid,
+                "registerWh": (session.first_mwh or 0) // 1000,
+            },
         )
 
     def session_ended(self, slot: Slot, session: Session) -> None:
@@ -93,15 +98,25 @@ class Events:
         row = fault.row
         kind = "faulted" if row.faulted else "warning"
         name = f"{kind}.v1" if active else f"{'fault' if row.faulted else 'warning'}-cleared.v1"
-        data = {"fault": fault.id, "slot": fault.slot, "error": {"code": row.error, "cause": fault.cause.value, "detail": fault.detail}}
+        data = {
+            "fault": fault.id,
+            "slot": fault.slot,
+            "error": {"code": row.error, "cause": fault.cause.value, "detail": fault.detail},
+        }
         self._put(name, f"slot/{fault.slot}" if fault.slot else "station", data)
 
     def full(self, slot: Slot, session: Session) -> None:
-        self._put("vehicle-full.v1", f"slot/{slot.id}", {"slot": slot.id, "session": session.id, "card": session.token.uid})
+        self._put(
+            "vehicle-full.v1", f"slot/{slot.id}", {"slot": slot.id, "session": session.id, "card": session.token.uid}
+        )
 
     def vehicle(self, slot: Slot, here: bool) -> None:
         if not here:
             self._put("vehicle-removed.v1", f"slot/{slot.id}", {"slot": slot.id})
 
     def status(self, slot: Slot) -> None:
-        self._put("status-changed.v1", f"slot/{slot.id}", {"slot": slot.id, "status": slot.status.value, "summary": slot.summary.value})
+        self._put(
+            "status-changed.v1",
+            f"slot/{slot.id}",
+            {"slot": slot.id, "status": slot.status.value, "summary": slot.summary.value},
+        )

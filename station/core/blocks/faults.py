@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from hal.clock import Due
 from hal.signals import BoardFault
 from hal.units import Cause, Pilot, Reading, SlotId
-from station.words.common import Why
 from statemachine.faults import FAULTS, Clears, Fate, Fault, Power
 from statemachine.slot import Slot
+from station.words.common import Why
 
 if TYPE_CHECKING:
     from station.core.core import StationCore

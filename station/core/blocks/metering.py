@@ -13,10 +13,10 @@ from hal.clock import Due
 from hal.signals import MeterFailed, MeterRead
 from hal.units import Cause, Reading, SlotId, Ticket
 from meter.sampling import next_aligned, next_sample
+from statemachine.slot import Phase, Slot
 from station.words.common import Context, Sample, Why
 from station.words.facts import MeterTold
 from station.words.settings import Measurands
-from statemachine.slot import Phase, Slot
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -57,7 +57,11 @@ class Metering:
         """Whether the meters have every measurand of a list (1.6 MV-09)."""
         if name not in ("sampled", "aligned", "stop_sampled", "stop_aligned"):
             return True
-        return isinstance(value, tuple) and all(m in self.core.shape.measurands for m in value) and len(set(value)) == len(value)
+        return (
+            isinstance(value, tuple)
+            and all(m in self.core.shape.measurands for m in value)
+            and len(set(value)) == len(value)
+        )
 
     # --- asking ---
 

@@ -16,12 +16,12 @@ from hal.clock import Due
 from hal.signals import CableChanged, LockReported, PowerReported, VehicleChanged
 from hal.units import Cause, LockState, Pilot, Reading
 from meter.register import Register, rated_mw
+from statemachine.claims import Hold, why_off
+from statemachine.slot import Phase, Slot
 from station.core.blocks.supply import shares
 from station.core.effects import Bug
 from station.core.session import Session, Transaction
 from station.words.common import Sample, StopReason, Why
-from statemachine.claims import Hold, why_off
-from statemachine.slot import Phase, Slot
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -557,4 +557,3 @@ class Power:
         if slot is None:
             raise Bug(f"the board spoke of slot {number}, the station has {len(self.core.slots)}")
         return slot
-

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from hal.clock import Due
 from hal.disk import Record
-from hal.units import MILLISECOND, SECOND, Ticket
+from hal.units import SECOND, Ticket
 from ocpp_client.registration import OWN_INTERVAL_S, BackOff, Standing
 from station.core.effects import CloseLink, Restart
 from station.words.commands import ChangeSettings, ReadSettings, Reset
 from station.words.common import BootReason, Origin, StopReason, Why
 from station.words.outcomes import ACCEPTED, REJECTED, SettingsChanged, SettingsTold, SettingTold
 from station.words.questions import AnyAnswer, AskTime, Register, Registration, TimeTold
-from station.words.records import AliveRecord, BootRecord, Image, SettingRecord
+from station.words.records import BootRecord, Image, SettingRecord
 from station.words.settings import NAMES, NEEDS_RESTART, TOML_ONLY, BadSetting, changed, parse, spell
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 FLUSH_PATIENCE_NS: Final = 2 * SECOND
 DELIVERY_PATIENCE_NS: Final = 5 * SECOND
 ENDING_PATIENCE_NS: Final = 30 * SECOND
-RECENT_BOOTS: Final = 5
 
 SettingStatus = Literal["accepted", "restart", "rejected", "read_only", "unknown"]
 
@@ -59,11 +58,11 @@ class Provisioning:
 
     def _boot_record(self, reset: StopReason | None) -> Record:
         boot = self.core.boot
-        recent = (*boot.recent_ms, self.core.time.utc_ms(self.core.now))[-RECENT_BOOTS:] if reset is None else boot.recent_ms
-        return Record("boot", "", BootRecord(boot.count, boot.os_boot, reset, recent))
+        return Record("boot", "", BootRecord(boot.count, boot.os_boot, reset, boot.recent_ms))
 
     def records(self) -> list[Record]:
-        return [Record("setting", name, SettingRecord(value)) for name, value in (self.over or {}).items()]
+        boot = self._boot_record(self.resetting if self.stage == "exit" else None)
+        return [boot, *(Record("setting", name, SettingRecord(value)) for name, value in (self.over or {}).items())]
 
     # --- registration ---
 
@@ -193,9 +192,7 @@ class Provisioning:
 
     def read(self, ticket: Ticket, origin: Origin, command: ReadSettings) -> None:
         names = command.names or NAMES
-        told = [
-            SettingTold(name, spell(self._value(name)), name in TOML_ONLY) for name in names if name in NAMES
-        ]
+        told = [SettingTold(name, spell(self._value(name)), name in TOML_ONLY) for name in names if name in NAMES]
         self.core.answer(ticket, SettingsTold(tuple(told), tuple(n for n in names if n not in NAMES)))
 
     def _value(self, name: str) -> object:
@@ -248,6 +245,8 @@ class Provisioning:
                 self._answer_sent()
             case "sessions" | "delivery" | "disk":
                 self._restart(True)
+            case "" | "exit":
+                pass
 
     def _store_reset(self) -> None:
         self.stage = "disk"
@@ -270,7 +269,5 @@ class Provisioning:
         core = self.core
         for slot in core.slots:
             core.power.cut(slot)
-        mark = AliveRecord(core.stamp(), core.now.mono_ns // MILLISECOND * MILLISECOND)
-        self.stage = "disk"
-        core.after(Due.RESTART, 6)
-        core.persist((Record("alive", "", mark),), (), True, self._restart)
+        core.transactions.leave_mark()
+        self._store_reset()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from hal.units import LockState, Ticket
 from ocpp_client.registration import Standing
+from statemachine.slot import Slot
 from station.words.commands import StartSession, StopSession, Trigger, UnlockSlot, VendorMessage
 from station.words.common import BootReason, Origin, StopReason, Why
 from station.words.outcomes import ACCEPTED, REJECTED, UnlockOutcome, Verdict
 from station.words.questions import AskTime, VendorAnswer
-from statemachine.slot import Slot
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -36,7 +36,13 @@ class Remote:
         core, auth = self.core, self.core.authorization
         slot = command.slot
         unknown = slot is not None and core.slot(slot) is None
-        if self._not_yet(origin) or unknown or command.profile == "other" or not core.power.ready or not auth.can_start(slot):
+        if (
+            self._not_yet(origin)
+            or unknown
+            or command.profile == "other"
+            or not core.power.ready
+            or not auth.can_start(slot)
+        ):
             core.answer(ticket, REJECTED)
             return
         core.answer(ticket, ACCEPTED)
@@ -126,7 +132,7 @@ class Remote:
                 wanted = [command.slot] if command.slot is not None else range(len(core.slots) + 1)
                 for number in wanted:
                     core.availability.tell(number)
-            case "meter":
+            case "meter" | None:
                 for each in (slot,) if slot is not None else core.slots:
                     core.metering.trigger(each)
 

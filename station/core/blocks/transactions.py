@@ -14,13 +14,13 @@ from hal.clock import Due
 from hal.disk import Forget, Record, RecordKey
 from hal.units import MilliWh
 from ocpp_client.outbox import Queued, Told
+from statemachine.claims import Hold
+from statemachine.slot import Phase, Slot
 from station.core.session import Session, Transaction
 from station.words.common import Origin, Point, Sample, SessionId, Stamp, StopReason, Token, TokenStatus, Why
 from station.words.facts import MeterTold, TransactionTold
 from station.words.questions import AnyAnswer, TransactionNoted
 from station.words.records import AliveRecord, DeadLetter, DialectRecord, Image, OutboxRecord, SessionRecord
-from statemachine.claims import Hold
-from statemachine.slot import Phase, Slot
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -31,11 +31,12 @@ ALIVE_S: Final = 60
 class Transactions:
     """`left` holds sessions that the image left open, until the board has reported its state."""
 
-    __slots__ = ("core", "left", "unsaved")
+    __slots__ = ("core", "left", "mark", "unsaved")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
         self.left: dict[int, tuple[Session, Transaction | None]] = {}
+        self.mark: AliveRecord | None = core.boot.alive
         self.unsaved: list[tuple[tuple[Record, ...], tuple[RecordKey, ...]]] = []
 
     # --- the disk ---
@@ -54,6 +55,8 @@ class Transactions:
 
     def records(self) -> list[Record]:
         rows = [Record("dialect", k, DialectRecord(v)) for k, v in self.core.connection.transactions.items()]
+        if self.mark is not None:
+            rows.append(Record("alive", "", self.mark))
         for slot in self.core.slots:
             if slot.session is not None and slot.session.first_mwh is not None:
                 rows.append(Record("session", slot.session.id, slot.session.record(slot.tx)))
@@ -110,7 +113,9 @@ class Transactions:
             return
         lost = tx.held - now_true
         tx.held = now_true
-        if lost & policies.tx_stop and slot.session is None:  # with a session, `over` tells the end once the final reading is there
+        if (
+            lost & policies.tx_stop and slot.session is None
+        ):  # with a session, `over` tells the end once the final reading is there
             self._tell(slot, "ended", why, False)
             slot.tx = None
         elif policies.tells_updates:
@@ -298,9 +303,12 @@ class Transactions:
         """A record was delivered or given up: it leaves the disk, and with the end of a transaction its number."""
         keys: list[RecordKey] = [("outbox", queued.key)]
         told = queued.told
-        if isinstance(told, TransactionTold) and told.kind == "ended":
-            if self.core.connection.transactions.pop(told.session, None) is not None:
+        match told:
+            case TransactionTold(kind="ended") if told.session in self.core.connection.transactions:
+                del self.core.connection.transactions[told.session]
                 keys.append(("dialect", told.session))
+            case _:
+                pass
         self.core.emit(Forget(tuple(keys)))
 
     def answered(self, told: TransactionTold, answer: AnyAnswer) -> None:
@@ -353,19 +361,20 @@ class Transactions:
         """A session runs: leave signs of life on the disk."""
         if not self.core.deadlines.pending(Due.ALIVE):
             self.core.after(Due.ALIVE, ALIVE_S)
-            self._mark()
+            self.leave_mark()
 
     def alive(self) -> None:
         for puts, forgets in self.unsaved:
             self.core.persist(puts, forgets, True, self._saved, puts, forgets, None)
         self.unsaved.clear()
         if any(slot.session is not None for slot in self.core.slots):
-            self._mark()
+            self.leave_mark()
             self.core.after(Due.ALIVE, ALIVE_S)
 
-    def _mark(self) -> None:
+    def leave_mark(self) -> None:
         core = self.core
-        core.persist((Record("alive", "", AliveRecord(core.stamp(), core.now.mono_ns)),))
+        self.mark = AliveRecord(core.stamp(), core.now.mono_ns)
+        core.persist((Record("alive", "", self.mark),))
 
     def clock_trusted(self) -> None:
         """What was stamped in this boot before the time was known gets its UTC now, before it is sent."""
@@ -396,10 +405,14 @@ class Transactions:
                 at = mend(told.at)
                 if at is told.at and not any(s.at.boot for s in told.samples):
                     return told
-                samples = tuple(Sample(mend(s.at), s.context, s.reading, s.what, s.offered_ma, s.rotation) for s in told.samples)
+                samples = tuple(
+                    Sample(mend(s.at), s.context, s.reading, s.what, s.offered_ma, s.rotation) for s in told.samples
+                )
                 return msgspec.structs.replace(told, at=at, samples=samples)
             case MeterTold():
-                samples = tuple(Sample(mend(s.at), s.context, s.reading, s.what, s.offered_ma, s.rotation) for s in told.samples)
+                samples = tuple(
+                    Sample(mend(s.at), s.context, s.reading, s.what, s.offered_ma, s.rotation) for s in told.samples
+                )
                 return msgspec.structs.replace(told, samples=samples)
             case _:
                 return told

@@ -1,0 +1,156 @@
+"""`station`: run a station from its `station.toml`, or check the file. Nothing of the simulator is needed or loaded, unless named as driver."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from hal.registry import ConfigError
+from station.config import Config, load
+from station.core.effects import Note, Publish, Shutdown
+from station.shell.host import Host, SystemRng, os_boot_id
+from station.shell.runner import Plan, Sinks, Unit
+
+ROOTS = ("hal", "leds", "meter", "ocpp_client", "sim", "statemachine", "station")
+
+EXAMPLE = """\
+example station.toml:
+  [station]
+  id = "CP1"
+
+  [csms]
+  url = "ws://127.0.0.1:9000/ocpp"
+
+  [board]
+  driver = "sim"
+
+  [store]
+  file = "station.db"
+"""
+
+
+class Lines(Sinks):
+    """One line for each note and event on standard output; frames too where asked for."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self.done = asyncio.Event()
+
+    def note(self, unit: Unit, note: Note) -> None:
+        if note.level != "debug":
+            self._print(
+                note.level, note.code, {"slot": note.slot, "values": list(note.values)} if note.slot or note.values else {}
+            )
+
+    def publish(self, unit: Unit, event: Publish) -> bool:
+        self._print("event", event.kind, {"subject": event.subject, "id": event.id, "data": msgspec.json.decode(event.data)})
+        return True
+
+    def exited(self, unit: Unit) -> None:
+        self.done.set()
+
+    def bug(self, unit: Unit, error: Exception) -> None:
+        self._print("error", "bug", {"error": repr(error)})
+        self.done.set()
+
+    def _print(self, level: str, code: str, more: dict[str, object]) -> None:
+        if self._json:
+            print(msgspec.json.encode({"level": level, "code": code, **more}).decode(), flush=True)
+        else:
+            tail = " ".join(f"{k}={v}" for k, v in more.items())
+            print(f"{level:7} {code} {tail}".rstrip(), flush=True)
+
+
+def intruder() -> str | None:
+    """Whether one of our seven top-level packages is somebody else's, as PyPI's python-statemachine brings one."""
+    homes = {}
+    for root in ROOTS:
+        spec = find_spec(root)
+        if spec is None or spec.origin is None:
+            return f"the package {root!r} is missing: install ev-station again"
+        homes[root] = Path(spec.origin).parent.parent
+    ours = homes["station"]
+    for root, home in homes.items():
+        if home != ours:
+            return f"the package {root!r} is another distribution's ({home}): uninstall that, or use an environment of its own"
+    return None
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="station",
+        description="An EV charging station: runs what a station.toml describes.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=_version())
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the station until SIGTERM or Ctrl-C")
+    run.add_argument("file", type=Path, help="station.toml")
+    run.add_argument("--json", action="store_true", help="JSON lines instead of text")
+    check = commands.add_parser("check", help="check a station.toml and say what it would run")
+    check.add_argument("file", type=Path, help="station.toml")
+    check.add_argument("--json", action="store_true", help="the result as JSON")
+    return top
+
+
+def _version() -> str:
+    try:
+        return version("ev-station")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def check(config: Config, as_json: bool) -> int:
+    """Print what the file describes."""
+    slots = [f"{i}: {s.kind}, {s.max_current_ma // 1000} A, {s.phases} phases" for i, s in enumerate(config.shape.slots, 1)]
+    if as_json:
+        print(msgspec.json.encode({"id": config.identity, "ok": True, "shape": config.shape}).decode())
+        return 0
+    print(f"station {config.identity}: {config.shape.vendor} {config.shape.model}, supply {config.shape.supply_ma // 1000} A")
+    for line in slots:
+        print(f"  slot {line}")
+    print(f"  board driver {config.tables['board']['driver']}")
+    print(f"  store {config.store or 'none: everything is forgotten with the process'}")
+    print("the file is in order")
+    return 0
+
+
+async def serve(config: Config, as_json: bool) -> int:
+    """Run until told to stop; power is withdrawn before the process ends. Status 1 after a bug."""
+    sinks = Lines(as_json)
+    host = Host(sinks, lambda unit: config.profile, store=config.store)
+    plan = Plan(config.shape, config.settings, os_boot=os_boot_id())
+    unit = Unit(config.identity, plan, config.board(), SystemRng())
+    host.add(unit)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        host.loop.add_signal_handler(number, host.post, unit, Shutdown())
+    await sinks.done.wait()
+    await host.close()
+    return 1 if host.bugs else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 done, 1 stopped by a bug, 2 the file or the call is wrong."""
+    args = parser().parse_args(argv)
+    problem = intruder()
+    if problem:
+        print(f"station: {problem}", file=sys.stderr)
+        return 2
+    try:
+        config = load(args.file)
+    except ConfigError as error:
+        print(f"station: {error}", file=sys.stderr)
+        return 2
+    return check(config, args.json) if args.command == "check" else asyncio.run(serve(config, args.json))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
