@@ -23,7 +23,7 @@ help: ## print this
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 run: $(STAMPS)/base ## a virtual station charging cars against a CSMS, one line per event (ARGS="--speed 60 --json")
-	@$(BIN)/station-sim demo $(ARGS)
+	@$(BIN)/station-sim demo $(or $(ARGS),--exit)
 
 test: $(STAMPS)/dev $(STAMPS)/interop ## all tests, the interop tests included (ARGS="-k outbox")
 	@$(BIN)/python -m pytest -n $(JOBS) -q tests $(ARGS)

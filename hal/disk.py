@@ -1,7 +1,7 @@
 """The disk as part of the board: batches of keyed records in order, durable whole or not at all.
 
-Not here: any file. Stores are in `station/adapters/sqlite.py`, `station/adapters/memory.py` and `sim/disk.py`; one contract suite holds them
-to this page: `Stored` only when durable; a batch whole or not at all; if a batch is durable so are all before it.
+Not here: any file. Stores are in `station/adapters/sqlite.py`, `station/adapters/memory.py` and `sim/disk.py`; one contract suite
+holds them to this page: `Stored` only when durable; a batch whole or not at all; if a batch is durable so are all before it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The RPC layer of OCPP-J: one own call out at a time, the peer's calls answered in the order they came. Pure.
 
-Implements OCPP-J 1.6 §4 and part 4 of 2.0.1 §4; what the payloads mean is the dialect's business. Answers to unknown or old ids are ignored.
+Implements OCPP-J 1.6 §4 and part 4 of 2.0.1 §4; what the payloads mean is the dialect's business.
+Answers to unknown or old ids are ignored.
 """
 
 from __future__ import annotations

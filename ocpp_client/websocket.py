@@ -249,7 +249,7 @@ class Messages:
         if opcode is Opcode.TEXT:
             if frame.fin:
                 return self._text(frame.data, heard)
-            self._parts = bytearray()
+            self._parts = bytearray(frame.data)
         elif opcode is Opcode.CONT and self._parts is not None:
             self._parts += frame.data  # bounded: the library counts a message's bytes over its fragments
             if frame.fin:

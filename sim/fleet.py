@@ -61,7 +61,9 @@ class Fleet:
         ramp_per_s: int = 500,
         seed: int = 1,
         sinks: Sinks | None = None,
+        plugged: bool = False,
     ) -> None:
+        """`plugged`: a car with an empty battery stands at slot 1 of each from the start."""
         self.ids = tuple(ids)
         self.sinks = sinks or Counting()
         self._profile = LinkProfile(url, "", ("ocpp1.6",), password)
@@ -69,6 +71,7 @@ class Fleet:
         self._options = {"store": store, "tick_ms": tick_ms, "speed": speed, "epoch_ms": epoch_ms}
         self._ramp_per_s = ramp_per_s
         self._seed = seed
+        self._plugged = plugged
         self.boards: dict[str, SimBoard] = {}
         self._host: Host | None = None
 
@@ -83,6 +86,8 @@ class Fleet:
         for number, identity in enumerate(self.ids):
             board = SimBoard(self._plan.shape, seed=self._seed + number)
             self.boards[identity] = board
+            if self._plugged:
+                board.plug(1, Vehicle(PROFILES["model-3-lr"], 20, seed=number))
             self._host.add(Unit(identity, self._plan, board, Stream(self._seed, "core", number)))
             if number % max(1, self._ramp_per_s // 20) == 0:
                 await asyncio.sleep(0.05)

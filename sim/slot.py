@@ -286,5 +286,6 @@ class SimSlot:
 def mains(nominal_mv: int, variant: int, rotation: str) -> tuple[int, int, int]:
     """Voltages of L1 to L3 as a slot sees them: within 1 % of nominal, rotated as it is wired; shared by a fleet."""
     grid = [nominal_mv * (9_900 + draw(variant, phase) % 201) // 10_000 for phase in (1, 2, 3)]
-    first, second, third = ("RST".index(letter) for letter in rotation)
+    order = rotation + "".join(letter for letter in "RST" if letter not in rotation)  # a slot may have one phase only
+    first, second, third = ("RST".index(letter) for letter in order)
     return grid[first], grid[second], grid[third]

@@ -1,4 +1,4 @@
-"""`station`: run a station from its `station.toml`, or check the file. Nothing of the simulator is needed or loaded, unless named as driver."""
+"""`station`: run a station from its `station.toml`, or check the file. Nothing of the simulator is loaded, unless named as driver."""
 
 from __future__ import annotations
 
@@ -46,11 +46,15 @@ class Lines(Sinks):
     def note(self, unit: Unit, note: Note) -> None:
         if note.level != "debug":
             self._print(
-                note.level, note.code, {"slot": note.slot, "values": list(note.values)} if note.slot or note.values else {}
+                note.level,
+                note.code,
+                {"slot": note.slot, "values": list(note.values)} if note.slot or note.values else {},
             )
 
     def publish(self, unit: Unit, event: Publish) -> bool:
-        self._print("event", event.kind, {"subject": event.subject, "id": event.id, "data": msgspec.json.decode(event.data)})
+        self._print(
+            "event", event.kind, {"subject": event.subject, "id": event.id, "data": msgspec.json.decode(event.data)}
+        )
         return True
 
     def exited(self, unit: Unit) -> None:
@@ -110,11 +114,15 @@ def _version() -> str:
 
 def check(config: Config, as_json: bool) -> int:
     """Print what the file describes."""
-    slots = [f"{i}: {s.kind}, {s.max_current_ma // 1000} A, {s.phases} phases" for i, s in enumerate(config.shape.slots, 1)]
+    slots = [
+        f"{i}: {s.kind}, {s.max_current_ma // 1000} A, {s.phases} phases" for i, s in enumerate(config.shape.slots, 1)
+    ]
     if as_json:
         print(msgspec.json.encode({"id": config.identity, "ok": True, "shape": config.shape}).decode())
         return 0
-    print(f"station {config.identity}: {config.shape.vendor} {config.shape.model}, supply {config.shape.supply_ma // 1000} A")
+    print(
+        f"station {config.identity}: {config.shape.vendor} {config.shape.model}, supply {config.shape.supply_ma // 1000} A"
+    )
     for line in slots:
         print(f"  slot {line}")
     print(f"  board driver {config.tables['board']['driver']}")

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.figures import pytest_terminal_summary  # noqa: F401  # the hook is found by its name here
+
 TESTS = Path(__file__).parent
 LOGIC = ("unit", "dialects", "world")  # time is data there
 

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from ocpp_client.wire.base import Version
 from station.words.commands import AnyCommand
 from station.words.common import SessionId
 from station.words.facts import AnyFact
@@ -61,6 +62,10 @@ class Dialect(Protocol):
     @property
     def subprotocol(self) -> str:
         """Its name in the handshake of the WebSocket: "ocpp1.6"."""
+
+    @property
+    def wire(self) -> Version:
+        """The version's wire types (`ocpp_client.wire`)."""
 
     @property
     def policies(self) -> Policies: ...

@@ -62,7 +62,7 @@ class Reading(NamedTuple):
 
 
 def read_register(meter_value: dict[str, Any]) -> Reading:
-    """Time and imported energy of one meterValue, in the spelling of the library (snake case)."""
+    """Time and imported energy of one meterValue, in the library's spelling. ValueError for wrong types."""
     context, register_wh = "", None
     for value in meter_value["sampled_value"]:
         context = value.get("context", "Sample.Periodic")
@@ -74,7 +74,7 @@ def read_register(meter_value: dict[str, Any]) -> Reading:
         ):
             with contextlib.suppress(ValueError):
                 register_wh = float(value["value"]) * (1000 if value.get("unit") == "kWh" else 1)
-    return Reading(meter_value["timestamp"], register_wh, context)
+    return msgspec.convert([meter_value["timestamp"], register_wh, context], Reading)
 
 
 class Boot(_Event, frozen=True, tag="boot"):
@@ -422,9 +422,9 @@ def _judge_start(books: Books, event: Start) -> Iterator[Finding]:
     yield from _judge_time(event.time, event.at)
     if event.connector < 1:
         yield "connector-zero", f"StartTransaction on connector {event.connector}"
-    for other in books.station(event.station).open:
-        if other.start.connector == event.connector:
-            yield "busy-connector", f"connector {event.connector} already has transaction {other.start.transaction}"
+    busy = [one.start for one in books.station(event.station).open if one.start.connector == event.connector]
+    if busy:
+        yield "busy-connector", f"connector {event.connector} already has transaction {busy[-1].transaction}"
 
 
 def _judge_meter(books: Books, event: Meter) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import ssl
 import time
@@ -309,7 +310,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
     """One connection of one station: the library's ChargePoint, with its own order of receiving and answering."""
 
     def __init__(self, csms: Csms, station: str, socket: ServerConnection) -> None:
-        super().__init__(station, socket, logger=log)
+        super().__init__(station, socket, logger=log if csms.validate else _silent_log)
         for route in self.route_map.values():
             route["_skip_schema_validation"] = not csms.validate
         self.csms, self.station, self.socket = csms, station, socket
@@ -333,32 +334,34 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
                     await asyncio.wait(self._answering, return_when=asyncio.FIRST_COMPLETED)
         self._gone.set()
         for future in self._asked.values():
-            future.cancel()
+            future.set_exception(CommandFailed("ConnectionLost", self.station))
         if self._answering:
             await asyncio.wait(self._answering)
 
     def _receive(self, raw: str | bytes) -> None:
         try:
             frame = unpack(raw)
-            if isinstance(raw, bytes) or not _is_rpc(frame):
-                raise ValueError("binary, or parts of the wrong type")
-        except (OCPPError, ValueError, RecursionError) as error:
+            _check_parts(raw, frame)
+        except (OCPPError, ValueError, OverflowError, RecursionError) as error:
             self._violation("", "bad-frame", f"{getattr(error, 'details', error)}: {raw[:200]!r}"[:300])
             return
         if isinstance(frame, Call):
-            now = time.monotonic()
-            for message, (action, until) in self._owed.items():
-                if now < until:
-                    detail = f"{frame.action} came while {action} {message} was unanswered"
-                    self._violation(frame.unique_id, "call-while-call-out", detail)
-            self._owed[frame.unique_id] = (frame.action, now + self.csms.behaviour.call_timeout_s)
-            task = asyncio.create_task(self._answer(frame))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            self._receive_call(frame)
         elif future := self._asked.pop(frame.unique_id, None):
             future.set_result(frame)
         elif frame.unique_id not in self._given_up:
             self._violation(frame.unique_id, "unasked-answer", "answers no CALL of this connection")
+
+    def _receive_call(self, call: Call) -> None:
+        now = time.monotonic()
+        self._owed = {message: owed for message, owed in self._owed.items() if now < owed[1]}
+        for message, (action, _) in self._owed.items():
+            detail = f"{call.action} came while {action} {message} was unanswered"
+            self._violation(call.unique_id, "call-while-call-out", detail)
+        self._owed[call.unique_id] = (call.action, now + self.csms.behaviour.call_timeout_s)
+        task = asyncio.create_task(self._answer(call))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     # --- answering ----------------------------------------------------------------------------------------------------
 
@@ -394,7 +397,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
             self._violation(call.unique_id, "schema", f"{call.action}: {cause}")
             return self._refuse(call, CODES.get(error.code, error.code), cause)
         if self._said.startswith("[4"):
-            self.csms.note("refused", self.station, call, answer="InternalError", detail="csms: see its log")
+            self.csms.note("refused", self.station, call, answer=json.loads(self._said)[2], detail="csms: see its log")
         else:
             self._remember(call)
         return self._said
@@ -466,10 +469,8 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         except TimeoutError:
             self._given_up.add(call.unique_id)
             raise CommandFailed("Timeout", f"no answer to {action} within {timeout_s} s") from None
-        except (ConnectionClosed, asyncio.CancelledError) as error:
-            if not self._gone.is_set() and isinstance(error, asyncio.CancelledError):
-                raise
-            raise CommandFailed("ConnectionLost", action) from None
+        except ConnectionClosed:
+            raise CommandFailed("ConnectionLost", self.station) from None
         finally:
             self._asked.pop(call.unique_id, None)
         if isinstance(answer, CallError):
@@ -504,12 +505,12 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
 
     # --- what a station may tell --------------------------------------------------------------------------------------
 
-    def _book(self, kind: Callable[..., Event], **fields: Any) -> None:
-        """Book what the frame in hand tells, unless this very frame already is."""
+    def _book(self, kind: type[Event], **fields: Any) -> None:
+        """Book what the frame in hand tells, unless this very frame already is. ValueError for a wrong type."""
         if self._repeated:
             return self.csms.note("repeat", self.station, self._call)
-        event = kind(at=self.csms.at(), station=self.station, message=self._call.unique_id, **fields)
-        return self.csms.record(event, self._call.action)
+        frame = {"at": self.csms.at(), "station": self.station, "message": self._call.unique_id}
+        return self.csms.record(msgspec.convert(frame | fields, kind), self._call.action)
 
     def _card(self, id_tag: str) -> dict[str, str]:
         return self.csms.behaviour.card_info(id_tag, self.csms.clock.now_ms())
@@ -596,13 +597,17 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         self._book(Note, what="told", action=self._call.action, answer=answer, data=self._call.payload)
 
 
-def _is_rpc(frame: Call | CallResult | CallError) -> bool:
-    """Whether the parts have the types they must have; the library takes any."""
-    if not isinstance(frame.unique_id, str) or not frame.unique_id:
-        return False
+def _check_parts(raw: str | bytes, frame: Call | CallResult | CallError) -> None:
+    """ValueError unless the parts have the types they must have (the library takes any) and can be written down."""
+    texts = [frame.unique_id]
     if isinstance(frame, Call):
-        return isinstance(frame.action, str) and isinstance(frame.payload, dict)
-    return isinstance(frame, CallError) or isinstance(frame.payload, dict)
+        texts.append(frame.action)
+    elif isinstance(frame, CallError):
+        texts += [frame.error_code, frame.error_description]
+    payload = {} if isinstance(frame, CallError) else frame.payload
+    if isinstance(raw, bytes) or not all(isinstance(one, str) for one in texts) or not isinstance(payload, dict):
+        raise ValueError("binary, or parts of the wrong type")
+    msgspec.json.encode((texts, payload))
 
 
 def _content(call: Call) -> int:

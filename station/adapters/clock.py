@@ -1,7 +1,7 @@
 """The system's clocks as a `Scheduler` over asyncio: the only place where a station sees real time.
 
-One heap for all stations of a process, one timer of the loop; with `tick_ms` wake-ups are rounded up to shared instants, which is worth more
-than any faster loop. `speed` makes the monotonic and the wall clock run faster together. Not here: virtual time.
+One heap for all stations of a process, one timer of the loop; with `tick_ms` wake-ups are rounded up to shared instants, which is worth
+more than any faster loop. `speed` makes the monotonic and the wall clock run faster together. Not here: virtual time.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,13 +73,16 @@ class RecordFile:
 
     def write(self, group: Group) -> None:
         """Make a group durable as one transaction. Raises sqlite3.Error, OSError, or what encoding a body raises; then nothing of it is."""
-        puts = [(*row, record.v, encode(record.body)) for row, record in group.puts.items()]
+        drops = [part for row in group.drops for part in row]
+        puts: list[Any] = []
+        for row, record in group.puts.items():
+            puts += (*row, record.v, encode(record.body))
         helps = [self._reuse_log]
         if group.urgent:
             helps.append(self.ballast.drop)
         while True:
             try:
-                self._transaction(list(group.drops), puts)
+                self._transaction(drops, puts)
                 break
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL or not helps:
@@ -87,22 +90,23 @@ class RecordFile:
                 helps.pop(0)()
         self.ballast.refill(self.free_bytes)
 
-    def _transaction(self, drops: Sequence[tuple[Any, ...]], puts: Sequence[tuple[Any, ...]]) -> None:
+    def _transaction(self, drops: list[str], puts: list[Any]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._run(_DROP, drops)
-            self._run(_PUT, puts)
+            self._run(_DROP, 3, drops)
+            self._run(_PUT, 5, puts)
             self._db.execute("COMMIT")
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
-    def _run(self, statements: dict[int, str], rows: Sequence[tuple[Any, ...]]) -> None:
+    def _run(self, statements: dict[int, str], width: int, values: list[Any]) -> None:
+        """Rows of so many values each, one after the other in one list."""
         at = 0
         for chunk in CHUNKS:
-            while len(rows) - at >= chunk:
-                self._db.execute(statements[chunk], [value for row in rows[at : at + chunk] for value in row])
-                at += chunk
+            while len(values) - at >= chunk * width:
+                self._db.execute(statements[chunk], values[at : at + chunk * width])
+                at += chunk * width
 
     def _reuse_log(self) -> None:
         """Bring the log into the table, so that its blocks can be written again from the start."""

@@ -243,9 +243,9 @@ class StationCore:
             self.effects.append(Persist(0, puts, forgets, urgent))
             return
         ticket = self.ticket()
-        self.stores[ticket] = (self.now.mono_ns + STORE_PATIENCE_NS, then, args)
+        self.stores[ticket] = (self.now.mono_ns + STORE_PATIENCE_NS * self.real, then, args)
         if not self.deadlines.pending(Due.STORE):
-            self.deadlines.set(Due.STORE, self.now.mono_ns + STORE_PATIENCE_NS)
+            self.deadlines.set(Due.STORE, self.now.mono_ns + STORE_PATIENCE_NS * self.real)
         self.effects.append(Persist(ticket, puts, forgets, urgent))
 
     def answer(self, ticket: Ticket, outcome: AnyOutcome, tell: bool = False) -> None:

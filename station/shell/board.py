@@ -15,7 +15,9 @@ from hal.ports import Driver, Emit
 class Assembly:
     """Satisfies `hal.ports.Driver`. Lamps and meters, where given, take the place of the board's own; readers come in addition."""
 
-    def __init__(self, board: Driver, readers: Sequence[Driver], lights: Sequence[Driver], meters: Sequence[Driver]) -> None:
+    def __init__(
+        self, board: Driver, readers: Sequence[Driver], lights: Sequence[Driver], meters: Sequence[Driver]
+    ) -> None:
         self._board = board
         self._readers = readers
         self._lights = lights

@@ -1,4 +1,4 @@
-/* A CSMS for OCPP 1.6-J that says yes to everything, on npm's `ocpp-rpc` in strict mode: whatever does not fit the schemas
+/* A CSMS for OCPP 1.6-J that says yes to everything, on npm's `ocpp-rpc` in strict mode: what does not fit the schemas
  * is a violation. It is here because its authors never saw our code.
  *
  *   node strict_server.js [--host 127.0.0.1] [--port 0] [--interval 300] [--speed 1] [--epoch SHOWN[@REAL]]
@@ -11,7 +11,7 @@
  *   {"callerror": {station, by, id, code, text}}                                  by: station, server
  *   {"answer" | "error": ..., station, action, id}                                to a line of standard input
  *   {"summary": {stations, calls, answers, violations, callerrors, started, stopped, wh}}   last, at SIGTERM
- * Standard input: {"id": 1, "station": "CP1", "action": "Reset", "payload": {"type": "Soft"}}; the end of a pipe is the end
+ * Standard input: {"id": 1, "station": "CP1", "action": "Reset", "payload": {"type": "Soft"}}; its end is the end
  */
 'use strict';
 
@@ -149,8 +149,9 @@ async function main() {
     server.on('client', attend);
     const http = await server.listen(Number(options.port), options.host);
     const { port } = http.address();
-    const clock = { epoch: `${new Date(epoch).toISOString()}@${new Date(start).toISOString()}`, speed: Number(options.speed) };
-    say({ listening: `ws://${options.host}:${port}`, port, ...clock, 'ocpp-rpc': require('ocpp-rpc/package.json').version });
+    const clock = `${new Date(epoch).toISOString()}@${new Date(start).toISOString()}`;
+    const version = require('ocpp-rpc/package.json').version;
+    say({ listening: `ws://${options.host}:${port}`, port, epoch: clock, speed: Number(options.speed), 'ocpp-rpc': version });
 
     const input = readline.createInterface({ input: process.stdin });
     input.on('line', (line) => {

@@ -25,7 +25,9 @@ from websockets.typing import Subprotocol
 from hal.units import MILLISECOND, SECOND
 from ocpp_client.link import FrameFlushed, FrameReceived, Link, LinkDown, LinkProfile, LinkUp, Told
 from ocpp_client.tls import TlsFault, TlsProfile
+from ocpp_client.websocket import Opening, check_url
 from station.shell.tcp import TcpTransport, dial
+from tests.unit.ocpp_client.test_link import Pair
 
 TLS = Path(__file__).parents[1] / "data" / "tls"
 UP = LinkUp("ocpp1.6")
@@ -328,7 +330,7 @@ def test_pongs_keep_it_and_a_deaf_server_ends_it(deaf: bool) -> None:
                 connection.transport.pause_reading()
             await connection.wait_closed()
 
-        async with csms(handler, ping_interval=None) as port:
+        async with csms(handler, ping_interval=None, close_timeout=0.1) as port:
             profile = msgspec.structs.replace(
                 PROFILE, ping_interval_ns=50 * MILLISECOND, pong_timeout_ns=200 * MILLISECOND
             )
@@ -419,6 +421,111 @@ def test_abort_while_dialling() -> None:
                 await host.down()
             await asyncio.sleep(0.05)
         assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_abort_gives_up_a_hanging_attempt() -> None:
+    async def scenario() -> None:
+        async def hang(*_: object, **__: object) -> None:
+            await asyncio.Future()
+
+        setattr(asyncio.get_running_loop(), "getaddrinfo", hang)  # noqa: B010  # mypy: methods are not assigned
+        host = Host(9, msgspec.structs.replace(PROFILE, url="ws://csms.invalid:{port}/"))
+        await asyncio.sleep(0.01)
+        assert len(asyncio.all_tasks()) > 1
+        host.tcp.abort()
+        await host.down()
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_little_that_waits_is_told_when_it_has_left_too() -> None:
+    """So little that asyncio never asks for a pause."""
+
+    async def scenario() -> None:
+        go_on = asyncio.Event()
+
+        async def handler(connection: ServerConnection) -> None:
+            connection.transport.pause_reading()
+            await go_on.wait()
+            connection.transport.resume_reading()
+            await connection.wait_closed()
+
+        async with csms(handler, max_queue=None) as port:
+            host = Host(port)
+            await host.heard(1)
+            transport = host.tcp._transport
+            assert transport is not None
+            while transport.get_write_buffer_size() == 0:
+                host.tcp.send("x" * 8000)
+            host.tcp.send("last", tell=1)
+            await asyncio.sleep(0.05)
+            assert host.told == [UP]
+            go_on.set()
+            assert await host.heard(2) == [UP, FrameFlushed(1)]
+            host.tcp.abort()
+
+    asyncio.run(scenario())
+
+
+def test_a_closing_connection_does_not_linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait for ever to write what its server does not read."""
+    monkeypatch.setattr("station.shell.tcp._LINGER_S", 0.05)
+
+    async def scenario() -> None:
+        filled, leave = asyncio.Event(), asyncio.Event()
+
+        async def handler(connection: ServerConnection) -> None:
+            connection.transport.pause_reading()
+            await filled.wait()
+            connection.transport.write_eof()
+            await leave.wait()
+            connection.transport.abort()
+
+        async with csms(handler) as port:
+            host = Host(port)
+            await host.heard(1)
+            transport = host.tcp._transport
+            assert transport is not None
+            while transport.get_write_buffer_size() == 0:
+                host.tcp.send("x" * 8000)
+            filled.set()
+            assert (await host.down()).reason == "lost"
+            await asyncio.sleep(0.1)
+            assert host.tcp._transport is None
+            leave.set()
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_is_gone_when_we_end_our_stream() -> None:
+    """shutdown(2) fails then, and LinkDown must come all the same."""
+
+    class Gone(asyncio.Transport):
+        def write(self, data: object) -> None: ...
+
+        def get_write_buffer_size(self) -> int:
+            return 0
+
+        def write_eof(self) -> None:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+        def close(self) -> None: ...
+
+    async def scenario() -> None:
+        told: list[Told] = []
+        link = Link(msgspec.structs.replace(PROFILE, url="ws://127.0.0.1/"), bytes)
+        tcp = TcpTransport(asyncio.get_running_loop(), link, told.append, lambda: 0, lambda: None)
+        link.open(0)
+        tcp.connection_made(Gone())
+        pair = Pair()
+        tcp.apply(
+            link.receive(0, pair.answer(Opening(check_url("ws://h", "CP"), ("ocpp1.6",), bytes(16)).request("", None)))
+        )
+        tcp.eof_received()
+        assert [type(item) for item in told] == [LinkUp, LinkDown]
 
     asyncio.run(scenario())
 

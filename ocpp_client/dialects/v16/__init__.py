@@ -14,6 +14,7 @@ class V16:
     """Stateless; one object serves all stations."""
 
     subprotocol: Final = "ocpp1.6"
+    wire: Final = "v16"
     policies: Final = Policies(
         version="1.6",
         tx_start=frozenset({Point.POWER_PATH}),

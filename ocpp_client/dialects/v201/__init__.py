@@ -20,6 +20,7 @@ class V201:
     """Stateless; one object serves all stations."""
 
     subprotocol: Final = "ocpp2.0.1"
+    wire: Final = "v201"
     policies: Final = Policies(
         version="2.0.1",
         tx_start=frozenset({Point.POWER_PATH}),

@@ -1,7 +1,7 @@
 """Authorisation: what a card means, who may charge, and for which slot (1.6 §§3.4, 3.5, 4.1; 2.0.1 block C; station.md §5).
 
-A tap is resolved in this order: ends a session of its own or of its group; takes back a pending authorisation; starts where a vehicle waits;
-else is kept at the station until a plug comes. Not here: what happens on the slot then (`power`).
+A tap is resolved in this order: ends a session of its own or of its group; takes back a pending authorisation; starts where a vehicle
+waits; else is kept at the station until a plug comes. Not here: what happens on the slot then (`power`).
 """
 
 from __future__ import annotations

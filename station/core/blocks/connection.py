@@ -17,7 +17,8 @@ from ocpp_client.link import LinkDown, LinkUp
 from ocpp_client.outbox import Outbox, Queued, Told
 from ocpp_client.registration import BackOff, Standing
 from ocpp_client.rpc import Asked, Rpc, error, result
-from ocpp_client.wire.frame import BadFrame, Call, CallError, CallResult, UnknownMessageType, split
+from ocpp_client.wire.frame import BadFrame, Call, CallError, CallResult, split
+from ocpp_client.wire.refusal import frame_code
 from station.core.effects import Ask, OpenLink, SendFrame
 from station.words.common import Origin
 from station.words.facts import MeterTold, StatusChanged, TransactionTold
@@ -27,7 +28,6 @@ from station.words.questions import AnyAnswer, AskTime, Authorize, LinkLost, Ref
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
-BAD_FRAME: Final = "GenericError"
 ASK_SHARE: Final = 0.7  # of the message time-out: what a command may take before it is answered TimedOut
 
 
@@ -106,13 +106,11 @@ class Connection:
     def received(self, text: str) -> None:
         try:
             frame = split(text)
-        except UnknownMessageType as bad:
-            self.core.note("warning", "frame.unknown_type", 0, bad.reason)
-            return
         except BadFrame as bad:
             self.core.note("warning", "frame.bad", 0, bad.reason)
-            if bad.message_type in (None, 2):
-                self._send(error(bad.message_id, BAD_FRAME, bad.reason))
+            refusal = frame_code(self.dialect.wire, bad)
+            if refusal is not None and bad.message_type not in (3, 4):  # a broken answer is no question
+                self._send(error(bad.message_id, *refusal))
             return
         if type(frame) is CallResult:
             self._answered(frame)
@@ -268,8 +266,6 @@ class Connection:
             return
         self._send(self.rpc.call(queued, *message))
         core.after(Due.CALL, core.settings.message_timeout_s * core.real)
-        if self.standing is Standing.ACCEPTED:
-            core.after(Due.HEARTBEAT, core.provisioning.heartbeat_s)
 
     def _send(self, frame: bytes, tell: int | None = None) -> None:
         self.core.emit(SendFrame(frame, tell))

@@ -45,13 +45,13 @@ class Events:
         if self.waiting.pop(number, None) is not None:
             self.core.emit(Forget((("event", f"{number:012d}"),)))
 
-    def _put(self, kind: str, subject: str, data: dict[str, Any]) -> None:
+    def _put(self, kind: str, subject: str, data: dict[str, Any], urgent: bool = False) -> None:
         core = self.core
         self.number += 1
         number = self.number
         record = EventRecord(kind, subject, core.stamp(), msgspec.Raw(msgspec.json.encode(data)))
         self.waiting[number] = record
-        core.persist((Record("event", f"{number:012d}", record),), (), False, self._publish, number)
+        core.persist((Record("event", f"{number:012d}", record),), (), urgent, self._publish, number)
 
     def _publish(self, ok: bool, number: int) -> None:
         """Durable, or as good as it gets: a disk that fails must not silence the station."""
@@ -64,7 +64,7 @@ class Events:
     # --- what is told ---
 
     def card_scanned(self, uid: str) -> None:
-        self._put("card-scanned.v1", "reader/1", {"card": uid})
+        self._put("card-scanned.v1", "reader/1", {"card": uid}, urgent=True)
 
     def session_started(self, slot: Slot, session: Session) -> None:
         self._put(

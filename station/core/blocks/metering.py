@@ -1,6 +1,7 @@
 """Meter values: when a meter is asked, why, and what is told of its answer (1.6 §§3.16, 4.7; 2.0.1 block J).
 
-First and final readings have two seconds; then the last good one stands in, marked. Not here: the register's credibility (`meter/register.py`).
+First and final readings have two seconds; then the last good one stands in, marked. Not here: which readings are
+believed (`meter/register.py`).
 """
 
 from __future__ import annotations

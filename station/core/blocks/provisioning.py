@@ -250,7 +250,7 @@ class Provisioning:
 
     def _store_reset(self) -> None:
         self.stage = "disk"
-        self.core.after(Due.RESTART, 6)
+        self.core.after(Due.RESTART, 6 * self.core.real)
         self.core.persist((self._boot_record(self.resetting),), (), True, self._restart)
 
     def _restart(self, _ok: bool) -> None:

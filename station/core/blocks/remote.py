@@ -36,13 +36,7 @@ class Remote:
         core, auth = self.core, self.core.authorization
         slot = command.slot
         unknown = slot is not None and core.slot(slot) is None
-        if (
-            self._not_yet(origin)
-            or unknown
-            or command.profile == "other"
-            or not core.power.ready
-            or not auth.can_start(slot)
-        ):
+        if self._not_yet(origin) or unknown or not core.power.ready or not auth.can_start(slot):
             core.answer(ticket, REJECTED)
             return
         core.answer(ticket, ACCEPTED)

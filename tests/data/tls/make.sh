@@ -59,7 +59,7 @@ openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.key
 leaf server leaf.key /CN=csms.test $from $till DNS:csms.test,DNS:localhost,IP:127.0.0.1
 leaf common_name leaf.key /CN=csms.test $from $till ""
 leaf rsa rsa.key /CN=csms.test $from $till DNS:csms.test
-leaf wildcard leaf.key "/CN=*.csms.test" $from $till "DNS:*.csms.test"
+leaf wildcard leaf.key /CN=gateway $from $till "DNS:*.csms.test,DNS:named.csms.test"
 leaf expired leaf.key /CN=csms.test $from 20210101000000Z DNS:csms.test
 leaf future leaf.key /CN=csms.test 21180101000000Z $till DNS:csms.test
 leaf client leaf.key "/O=Operator/CN=STATION-1" $from $till ""

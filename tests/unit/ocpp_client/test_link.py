@@ -213,6 +213,7 @@ def test_subprotocol_must_be_one_of_ours(named: Sequence[str], agreed: str) -> N
         (b"HTTP/1.1 101 Switching Protocols\r\nno colon\r\n\r\n", "101 is not valid"),
         (b"HTTP/1.0 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "101 is not valid"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000, "longer than"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000 + b"\r\n", "longer than"),
     ],
 )
 def test_garbage_instead_of_http(answer: bytes, words: str) -> None:

@@ -94,6 +94,12 @@ def test_binary_closes_1003(fin: bool) -> None:
     assert down(pair.link.receive_eof(1)).close_code == 1003
 
 
+def test_the_first_breach_is_the_one_that_is_told() -> None:
+    pair = opened()
+    pair.link.receive(0, frame(Opcode.BINARY) + text(b"\xff") + close_frame(1000))
+    assert down(pair.link.receive_eof(0)).close_code == 1003
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -319,4 +325,11 @@ def test_flushed_frames_are_told_once() -> None:
     pair.link.send(0, "b")
     pair.link.send(0, "c", tell=8)
     assert pair.link.flushed(0) == [FrameFlushed(7), FrameFlushed(8)]
+    assert pair.link.flushed(0) == []
+
+
+def test_nothing_is_flushed_after_the_end() -> None:
+    pair = opened()
+    pair.link.send(0, "a", tell=7)
+    pair.link.lost(0, "reset")
     assert pair.link.flushed(0) == []

@@ -9,7 +9,7 @@ from websockets.frames import Opcode
 from hal.units import SECOND
 from ocpp_client.link import CloseTransport, Connect, FrameReceived, LinkProfile, LinkUp, WriteEof, check_profile
 from ocpp_client.tls import TlsFault, TlsProfile
-from tests.unit.ocpp_client.test_link import Pair, close_frame, down, downs, sent, text
+from tests.unit.ocpp_client.test_link import Pair, answered, close_frame, down, downs, sent, text
 from tests.unit.ocpp_client.test_tls import CA, DATA, TlsServer
 
 PROFILE = LinkProfile("wss://csms.test/ocpp", "CP1", ("ocpp1.6",), b"secret", TlsProfile(ca_pem=CA))
@@ -69,8 +69,8 @@ def test_failures_name_their_reason(certificate: str, fault: TlsFault) -> None:
     assert (down(outputs).reason, down(outputs).tls) == ("tls", fault)
     assert down(outputs).detail.startswith("wss://csms.test/ocpp/CP1: TLS failed: its certificate ")
     assert "secret" not in down(outputs).detail
-    pair.tls.receive(sent(outputs))
-    assert pair.tls.failure is not None, "the server hears of it"
+    assert pair.tls.receive(sent(outputs)) == b"", "the request, and with it the password, is not sent"
+    assert pair.tls.failure is not None or pair.tls.ended, "the server hears of it"
 
 
 def test_the_servers_verdict_on_our_certificate_comes_after_our_request() -> None:
@@ -122,6 +122,15 @@ def test_goodbye_of_the_server_is_the_end_of_the_stream() -> None:
     with pytest.raises(Exception, match="did not complete"):
         pair.tls.tls.unwrap()
     assert down(pair.link.receive(0, pair.tls.take())).close_code == 1001
+
+
+def test_refusal_and_goodbye_in_one_segment() -> None:
+    pair = SecurePair()
+    pair.ask()
+    refusal = pair.tls.send(answered("401 Unauthorized"))
+    with pytest.raises(Exception, match="did not complete"):
+        pair.tls.tls.unwrap()
+    assert down(pair.link.receive(0, refusal + pair.tls.take())).http_status == 401
 
 
 def test_truncation_is_a_loss() -> None:

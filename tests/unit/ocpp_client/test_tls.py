@@ -178,6 +178,11 @@ def test_wildcards_only_where_allowed() -> None:
     assert (allowed.secured, allowed.failure) == (True, None)
 
 
+def test_a_name_in_full_counts_beside_a_wildcard() -> None:
+    client = met(TlsServer("wildcard"), host="named.csms.test")
+    assert (client.secured, client.failure) == (True, None)
+
+
 def test_too_old_a_version() -> None:
     client = met(TlsServer(maximum_version=ssl.TLSVersion.TLSv1_2), TlsProfile(ca_pem=CA, minimum="1.3"))
     assert client.failure is not None
@@ -291,3 +296,8 @@ def test_suites_are_those_of_the_specification() -> None:
         for exchange in ("ECDHE-ECDSA-", "ECDHE-RSA-", "")
         for rest in ("128-GCM-SHA256", "256-GCM-SHA384")
     }
+
+
+def test_no_compression_no_renegotiation_no_tickets() -> None:
+    wanted = ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    assert context_for(TRUSTING).options & wanted == wanted

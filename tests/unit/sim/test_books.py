@@ -10,6 +10,7 @@ import pytest
 
 from sim.csms.books import (
     STEPS,
+    BookFile,
     Books,
     BooksError,
     Boot,
@@ -252,3 +253,20 @@ def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
     path.write_bytes(msgspec.json.encode(start(0)) + b"\n" + b'{"kind":"start"}\n')
     with pytest.raises(BooksError, match="line 2"):
         read_books(path)
+
+
+def test_a_file_is_continued_without_the_line_a_power_cut_left(tmp_path: Path) -> None:
+    path = tmp_path / "books.jsonl"
+    path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in EVENTS)[:-5])
+    file = BookFile(path)
+    assert len(file.open()) == len(EVENTS) - 1
+    file.append(stop(20, 1700))
+    file.close()
+    assert [one.wh for one in read_books(path).transactions] == [700]
+
+
+def test_without_a_path_there_is_no_file() -> None:
+    file = BookFile(None)
+    assert file.open() == []
+    file.append(start(0))
+    file.close()

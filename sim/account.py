@@ -1,0 +1,109 @@
+"""The third account: do the CSMS's books and the meters' own memories agree, to the Wh?
+
+Reads two files that others wrote: the books of `station-sim csms` and the memories of the simulated meters. Knows nothing of the station.
+Every difference is told with the session it is about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sim.csms.books import Books, BooksError, Transaction, read_books
+from sim.meter import MeterMemory, read_memories
+
+
+class Account(msgspec.Struct):
+    """What both sides say of a run. `differences` are sentences; none means that they agree."""
+
+    sessions: int = 0
+    billed_wh: int = 0
+    metered_wh: int = 0
+    differences: list[str] = []
+
+    @property
+    def agrees(self) -> bool:
+        return not self.differences
+
+
+def compare(books: Books, memories: list[MeterMemory]) -> Account:
+    """Every slot's transactions must account for its register from end to end, and nothing may be open, doubled or unknown."""
+    account = Account(len(books.transactions), books.total_wh, 0, [])
+    account.differences += [f"still open: {one}" for one in books.open]
+    account.differences += books.problems
+    known = {(memory.station, memory.slot) for memory in memories}
+    for one in books.transactions:
+        if (one.start.station, one.start.connector) not in known:
+            account.differences.append(f"no meter has this session: {one}")
+    for memory in memories:
+        mine = [t for t in books.transactions if (t.start.station, t.start.connector) == (memory.station, memory.slot)]
+        first = memory.periods[0].start_mwh if memory.periods else memory.register_mwh
+        account.metered_wh += memory.register_mwh // 1000 - first // 1000
+        account.differences += _chain(memory, first // 1000, mine)
+        account.differences += _periods(memory, mine)
+    return account
+
+
+def _chain(memory: MeterMemory, first_wh: int, mine: list[Transaction]) -> Iterator[str]:
+    """Registers telescope: each session begins where the one before ended, the last ends where the register stands."""
+    at_wh, before = first_wh, "the meter's first energised moment"
+    ordered = sorted(mine, key=lambda t: (t.start.meter_start_wh, t.number))
+    for one in ordered:
+        if one.start.meter_start_wh != at_wh:
+            yield f"{one} begins at {one.start.meter_start_wh} Wh, but {before} ended at {at_wh} Wh"
+        if one.stop is None:
+            return
+        at_wh, before = one.stop.meter_stop_wh, f"the session before it (transaction {one.start.transaction})"
+    register_wh = memory.register_mwh // 1000
+    if at_wh != register_wh:
+        last = str(ordered[-1]) if ordered else f"{memory.station} connector {memory.slot}: no session"
+        yield f"{last}: it ended at {at_wh} Wh, the meter's memory says {register_wh} Wh"
+
+
+def _periods(memory: MeterMemory, mine: list[Transaction]) -> Iterator[str]:
+    """Each time the contactor was closed belongs to exactly one session."""
+    for period in memory.periods:
+        begin, end = period.start_mwh // 1000, period.end_mwh // 1000
+        if begin == end:
+            continue
+        owners = [t for t in mine if t.stop and t.start.meter_start_wh <= begin and end <= t.stop.meter_stop_wh]
+        if not owners and not any(t.stop is None for t in mine):
+            yield f"{memory.station} connector {memory.slot}: energy from {begin} to {end} Wh belongs to no session"
+        elif len(owners) > 1:
+            yield f"energy from {begin} to {end} Wh was billed {len(owners)} times: {'; '.join(map(str, owners))}"
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "account",
+        help="compare a CSMS's books with the meters' memories",
+        description="Compare the books of `station-sim csms` with the memories of the simulated meters. Status 1: they differ.",
+    )
+    parser.add_argument("--books", type=Path, required=True, metavar="FILE", help="the CSMS's books (JSON lines)")
+    parser.add_argument("--meters", type=Path, required=True, metavar="FILE", help="the meters' memories (JSON)")
+    parser.add_argument("--json", action="store_true", help="the result as one line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        account = compare(read_books(args.books), read_memories(args.meters))
+    except (OSError, ValueError, BooksError, msgspec.DecodeError) as error:
+        print(f"station-sim account: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps({**msgspec.to_builtins(account), "agree": account.agrees}))
+    else:
+        for line in account.differences:
+            print(f"DIFFERENCE {line}")
+        verdict = "agree to the Wh" if account.agrees else "DISAGREE"
+        print(
+            f"{account.sessions} sessions, billed {account.billed_wh} Wh, metered {account.metered_wh} Wh: books and meters {verdict}"
+        )
+    return 0 if account.agrees else 1

@@ -1,0 +1,204 @@
+"""`station-sim demo`: drivers come to a virtual station that charges them against a CSMS of its own, over a real WebSocket.
+
+The CSMS is a process of its own and keeps its books; the meters keep their memories; at the end a third process compares the
+two. Its status is the demo's. Not here: the hardware (`board.py`), the people (`people.py`), the comparison (`account.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ocpp_client.link import LinkProfile
+from sim.board import SimBoard
+from sim.csms.books import utc_ms
+from sim.meter import write_memories
+from sim.people import Driver, arrivals
+from sim.rng import Stream
+from sim.telling import Teller
+from station.shell.host import Host
+from station.shell.runner import Plan, Unit
+from station.words.common import Measurand
+from station.words.settings import TEMPLATES, Settings
+
+IDENTITY = "DEMO-1"
+SETTLES_S = 20.0  # real seconds for the last messages to arrive
+EXAMPLES = """\
+examples:
+  station-sim demo                                  four sessions at 300 times real speed, then the comparison
+  station-sim demo --sessions 8 --speed 300 --seed 1 --exit --json
+  station-sim demo --csms ws://127.0.0.1:9000       against a CSMS that you started with `station-sim csms --speed 300`
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "demo",
+        help="a station charges cars against a CSMS of its own",
+        description=__doc__.partition("\n")[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--sessions", type=int, default=4, metavar="N", help="how many drivers come (4)")
+    add("--speed", type=int, default=300, metavar="N", help="simulated time runs N times as fast as real time (300)")
+    add("--seed", type=int, default=1, metavar="S", help="who comes, when, with which car (1)")
+    add("--template", choices=sorted(TEMPLATES), default="two-sockets-22kw", help="what the station is")
+    add("--exit", action="store_true", help="end when the last driver has left, instead of waiting for Ctrl-C")
+    add("--json", action="store_true", help="one JSON object a line")
+    add("--keep", type=Path, metavar="FOLDER", help="keep books, meters' memories and the station's disk there")
+    add(
+        "--csms",
+        metavar="URL",
+        help="use this CSMS, which must run on the same clock; needs --epoch from its first line",
+    )
+    add("--epoch", default="", metavar="UTC@REAL", help="what the clock of --csms showed at which real time")
+    add("--lose", default="", metavar="ACTION:NTH", help="let the CSMS lose this from its books, to see it found")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0: books and meters agree; 1: they differ, or a driver was not served; 2: the call is wrong."""
+    if args.sessions < 1 or not 1 <= args.speed <= 3600:
+        print("station-sim demo: --sessions must be at least 1, --speed from 1 to 3600", file=sys.stderr)
+        return 2
+    with contextlib.ExitStack() as stack:
+        folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="station-sim-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("books.jsonl", "meters.json", "station.db"):
+            for old in folder.glob(f"{name}*"):
+                old.unlink()
+        return asyncio.run(Demo(args, folder).play())
+
+
+class Demo:
+    """One run. `folder` holds what the three accounts are made of."""
+
+    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+        self.args = args
+        self.folder = folder
+        self.teller = Teller(args.json)
+        self.stopped = asyncio.Event()
+        self.drivers: list[Driver] = []
+        self.started_s = time.monotonic()
+
+    async def play(self) -> int:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self.stopped.set)
+        csms, url, epoch = await self._csms()
+        try:
+            await self._station(url, epoch)
+        finally:
+            if csms is not None:
+                csms.terminate()
+                await csms.wait()
+        return await self._compare() if csms is not None else 0
+
+    # --- the three processes ---
+
+    async def _csms(self) -> tuple[asyncio.subprocess.Process | None, str, str]:
+        """Start the CSMS, unless there is one; its first line says where it listens and what its clock shows."""
+        args = self.args
+        if args.csms:
+            return None, args.csms, args.epoch
+        command = ["-m", "sim.cli", "csms", "--port", "0", "--json", "--quiet", "--speed", str(args.speed)]
+        command += ["--books", str(self.folder / "books.jsonl")]
+        if args.lose:
+            command += ["--lose", args.lose]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        told = json.loads(line)
+        self.teller.say("csms", "listening", f"listens on {told['listening']}", url=told["listening"])
+        return process, told["listening"], told["epoch"]
+
+    async def _compare(self) -> int:
+        command = ["-m", "sim.cli", "account", "--books", str(self.folder / "books.jsonl")]
+        command += ["--meters", str(self.folder / "meters.json"), *(["--json"] if self.args.json else [])]
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+        out, _ = await process.communicate()
+        print(out.decode().rstrip(), flush=True)
+        unserved = [d for d in self.drivers if not d.gone]
+        if unserved and not self.stopped.is_set():
+            print(f"station-sim demo: {len(unserved)} drivers were not served", file=sys.stderr)
+            return 1
+        return process.returncode or (1 if self.teller.problems else 0)
+
+    # --- the station ---
+
+    async def _station(self, url: str, epoch: str) -> None:
+        args = self.args
+        profile = LinkProfile(url, IDENTITY, ("ocpp1.6",))
+        settings = Settings(sampled=(Measurand.ENERGY_IMPORT, Measurand.POWER_IMPORT), ping_interval_s=30)
+        plan = Plan(TEMPLATES[args.template], settings, real=args.speed, os_boot=f"{args.seed}")
+        host = Host(
+            self.teller,
+            lambda unit: profile,
+            store=str(self.folder / "station.db"),
+            speed=args.speed,
+            epoch_ms=_now_ms(epoch, args.speed),
+        )
+        self.teller.scheduler = host.scheduler
+        board = SimBoard(plan.shape, seed=args.seed, log_periods=True)
+        unit = Unit(IDENTITY, plan, board, Stream(args.seed, "core"))
+        host.add(unit)
+        for visit in arrivals(args.seed, args.sessions, len(plan.shape.slots)):
+            driver = Driver(visit, board, self.teller.driver, args.seed)
+            driver.begin(host.scheduler)
+            self.drivers.append(driver)
+        await self._watch(host, unit, board)
+        write_memories(self.folder / "meters.json", board.memories(IDENTITY))
+        await host.close()
+
+    async def _watch(self, host: Host, unit: Unit, board: SimBoard) -> None:
+        """Until every driver has left and every message has arrived, or somebody stops us."""
+        first_wh = False
+        while not self.stopped.is_set():
+            if not first_wh and any(board.true_energy_mwh(s.number) >= 1000 for s in board.slots):
+                first_wh = True
+                real_s = time.monotonic() - self.started_s
+                self.teller.say(
+                    "demo", "first-wh", f"the first Wh flowed {real_s:.1f} s after the start", real_s=round(real_s, 3)
+                )
+            if all(driver.gone for driver in self.drivers):
+                if self.args.exit:
+                    await self._settled(host, unit)
+                    return
+                self.args.exit = True
+                self.teller.say(
+                    "demo", "waiting", "all drivers have left; Ctrl-C ends the demo and compares the accounts"
+                )
+                await self.stopped.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopped.wait(), 0.05)
+
+    async def _settled(self, host: Host, unit: Unit) -> None:
+        deadline = time.monotonic() + SETTLES_S
+        while time.monotonic() < deadline:
+            core = unit.core
+            if core is not None and not core.connection.outbox.records and all(s.session is None for s in core.slots):
+                await asyncio.sleep(0.2)
+                return
+            await asyncio.sleep(0.05)
+
+
+def _now_ms(epoch: str, speed: int) -> int | None:
+    """What a clock shows now that showed SHOWN at REAL (`SHOWN@REAL`) and runs `speed` times as fast."""
+    shown, _, real = epoch.partition("@")
+    if not shown or not real:
+        return None
+    return utc_ms(shown) + round((time.time() * 1000 - utc_ms(real)) * speed)
