@@ -10,6 +10,7 @@ import contextlib
 import queue
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,6 +41,10 @@ class Desk(Protocol):
         """Let the loop run until that is so. Fails the test when it never is."""
         ...
 
+    def rest(self, seconds: float) -> None:
+        """Let so much of its time pass and hear nobody."""
+        ...
+
     def cut(self, keep: Callable[[int], int]) -> None:
         """End the store without a word and begin again on what is left."""
         ...
@@ -66,6 +71,9 @@ class MemoryDesk:
             call, args = self.calls.pop(0)
             call(*args)
 
+    def rest(self, seconds: float) -> None:
+        pass
+
     def cut(self, keep: Callable[[int], int]) -> None:
         """Memory has no unsynced part."""
 
@@ -90,6 +98,9 @@ class SimDesk:
     def until(self, done: Callable[[], bool]) -> None:
         while not done():
             assert self.scheduler.run_next(), "nothing is left to happen"
+
+    def rest(self, seconds: float) -> None:
+        self.scheduler.run_for(seconds)
 
     def cut(self, keep: Callable[[int], int]) -> None:
         self.store.crash(keep)
@@ -130,6 +141,9 @@ class SqliteDesk:
         while not done():
             call, args = self.calls.get(timeout=PATIENCE_S)
             call(*args)
+
+    def rest(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def cut(self, keep: Callable[[int], int]) -> None:
         """What was committed is in the files; what was not is not, and `keep` has no say."""

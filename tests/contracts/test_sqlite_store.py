@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hal.disk import Stored, StoreFailed
+from hal.disk import Record, Stored, StoreFailed
 from hal.store import Answer
 from station.adapters.sqlite import SqliteStore
 from station.adapters.sqlite_file import StoreError
@@ -77,6 +79,7 @@ def test_a_kill_loses_nothing_even_where_nothing_is_synced(path: Path, synchrono
     """So it proves nothing about power: the operating system keeps what a dead process has written. Only the order above does."""
     program = f"""
 import queue
+import shutil
 from station.adapters.sqlite import SqliteStore
 from tests.contracts.stores import batch, setting
 calls = queue.SimpleQueue()
@@ -95,6 +98,36 @@ for ticket in range(1, 1_000_000):
         told += [int(line) for line in child.stdout]
     with Open(path) as opened:
         assert {str(ticket) for ticket in told} <= set(settings_of(opened.store.load("s")))
+
+
+TRACER = ("strace", "-f", "-qq", "-e", "trace=fdatasync,pwrite64,write", "-o")
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_the_system_s_own_account_of_the_order(path: Path) -> None:
+    """Between asking and hearing lie the bytes in the log, and after the last of them a sync that has returned."""
+    program = f"""
+import os, queue
+from station.adapters.sqlite import SqliteStore
+from tests.contracts.stores import batch, setting
+calls = queue.SimpleQueue()
+store = SqliteStore({str(path)!r}, lambda _, answer: os.write(1, b"told"), calls.put, ballast_bytes=0)
+for ticket in range(1, 11):
+    os.write(1, b"asked")
+    store.persist("s", batch(setting(str(ticket)), ticket=ticket, urgent=True))
+    calls.get()()
+"""
+    trace = path.with_name("trace")
+    run = [*TRACER, str(trace), sys.executable, "-c", program]
+    if subprocess.run(run, cwd=ROOT, capture_output=True, check=False).returncode:
+        pytest.skip("tracing is not allowed here")
+    asked = trace.read_text().split('write(1, "asked"')[1:]
+    assert len(asked) == 10
+    for account in asked:
+        before = account.split('write(1, "told"')[0]
+        synced = [line for line in before[before.rindex("pwrite64") :].splitlines() if "fdatasync" in line]
+        assert synced, before
+        assert synced[-1].endswith("= 0")
 
 
 def test_what_waits_is_one_commit_whatever_the_station(path: Path) -> None:
@@ -147,11 +180,14 @@ def test_answers_arrive_on_the_loop_s_thread(path: Path) -> None:
     assert asyncio.run(run()) == [(threading.get_ident(), A, Stored(1))]
 
 
-def test_a_record_that_cannot_be_encoded_fails_its_station_only(path: Path) -> None:
-    broken: Any = object()
+BROKEN: Any = object()
+
+
+@pytest.mark.parametrize("record", [setting("a", BROKEN), setting("a\ud800")], ids=["body", "key"])
+def test_a_record_that_cannot_be_encoded_fails_its_station_only(path: Path, record: Record) -> None:
     with Open(path) as opened:
-        opened.store.persist(A, batch(setting("a", broken), ticket=1))
-        opened.store.persist(A, batch(setting("b\ud800"), ticket=2))
+        opened.store.persist(A, batch(record, ticket=1))
+        opened.store.persist(A, batch(setting("b"), ticket=2))
         opened.store.persist(B, batch(setting("b"), ticket=3, urgent=True))
         told = {entry[2].ticket: entry[2] for entry in opened.until(3)}
         assert [type(told[ticket]) for ticket in (1, 2, 3)] == [StoreFailed, StoreFailed, Stored]
@@ -175,6 +211,45 @@ def test_a_mistake_in_who_is_told_does_not_silence_the_others(path: Path) -> Non
         with pytest.raises(IndexError, match="a mistake of the core"):
             opened.until(2)
         opened.until(2)
+
+
+def read_only(opened: Open, *, yes: bool) -> None:
+    with opened.store._committing:
+        opened.store._file._db.execute(f"PRAGMA query_only = {int(yes)}")
+
+
+def test_nothing_is_durable_beyond_a_failure_that_nobody_has_heard_of(path: Path) -> None:
+    """The writer is faster than the loop here: the disk has healed before the loop learns that it was ill."""
+    with Open(path) as opened:
+        read_only(opened, yes=True)
+        opened.store.persist(A, batch(setting("lost"), ticket=1, urgent=True))
+        news = opened.calls.get(timeout=PATIENCE_S)
+        read_only(opened, yes=False)
+        opened.store.persist(A, batch(setting("too"), ticket=2, urgent=True))
+        opened.store.persist(A, batch(setting("kept"), urgent=True))
+        while opened.store._ops:
+            time.sleep(0.001)
+        with opened.store._committing:
+            assert list(opened.store._file.rows(A)) == []
+        news()
+        opened.store.persist(A, batch(setting("new"), ticket=3, urgent=True))
+        told = [(type(answer), answer.ticket) for _, _, answer in opened.until(3)]
+        assert told == [(StoreFailed, 1), (StoreFailed, 2), (Stored, 3)]
+        assert settings_of(opened.store.load(A)) == {"kept": "", "new": ""}
+
+
+def test_a_disk_that_stays_broken_does_not_fill_the_memory(path: Path) -> None:
+    with Open(path) as opened:
+        opened.store.persist(A, batch(setting("there"), ticket=1, urgent=True))
+        opened.until(1)
+        read_only(opened, yes=True)
+        for number in range(100):
+            opened.store.persist(A, batch(setting("same", str(number))))
+            opened.store.forget(A, (("setting", str(number)), ("setting", "there")))
+        opened.store.persist(A, batch(ticket=2, urgent=True))
+        opened.until(2)
+        with opened.store._committing:
+            assert opened.store._kept == [(A, batch(setting("same", "99"), forgets=("there",)))]
 
 
 def test_a_damaged_file_gives_what_can_still_be_read(path: Path) -> None:

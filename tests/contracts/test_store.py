@@ -212,12 +212,10 @@ def test_what_nobody_waits_for_survives_a_failure(lasting: Desk) -> None:
 
 def test_a_disk_that_healed_is_tried_again_without_being_asked(lasting: Desk) -> None:
     lasting.fail(True)
-    give(lasting, batch(setting("kept")))
-    give(lasting, batch(setting("lost"), ticket=1, urgent=True))
-    lasting.until(lambda: len(lasting.told) == 1)
+    give(lasting, batch(setting("kept"), urgent=True))
+    lasting.rest(0.2)
     lasting.fail(False)
-    give(lasting, batch(ticket=2))
-    wait_for(lasting, 2)
+    lasting.rest(1.2)
     lasting.cut(nothing)
     assert settings_of(lasting.store.load(A)) == {"kept": ""}
 

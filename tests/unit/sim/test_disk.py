@@ -76,7 +76,7 @@ def test_failing_until_it_does_not() -> None:
 
 
 def test_a_full_disk_takes_what_is_urgent_while_the_ballast_lasts() -> None:
-    bench = Bench(ballast_bytes=50)
+    bench = Bench(ballast_bytes=60)
     bench.disk.full(1000 * MILLISECOND)
     assert bench.disk.free_bytes() == 0
     for ticket, key, urgent in ((1, "values", False), (2, "end", True), (3, "x" * 40, True)):
@@ -115,6 +115,17 @@ def test_a_cut_of_one_station_is_nothing_to_another() -> None:
     bench.run_to(1000)
     assert bench.told == [(5, B, Stored(1)), (10, A, Stored(1))]
     assert settings_of(bench.disk.load(A)) == {"c": ""}
+
+
+def test_the_end_of_a_write_that_was_cut_off_is_not_the_end_of_the_next() -> None:
+    bench = Bench()
+    bench.give(batch(setting("a"), ticket=1, urgent=True))
+    bench.run_to(2)
+    bench.disk.crash(lambda count: 0)
+    bench.run_to(3)
+    bench.give(batch(setting("b"), ticket=1, urgent=True))
+    bench.run_to(100)
+    assert bench.answers() == [(8, Stored, 1)]
 
 
 def test_a_cut_cannot_keep_more_than_there_was() -> None:

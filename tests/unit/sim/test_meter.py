@@ -178,7 +178,7 @@ def test_a_load_profile_is_bounded() -> None:
 
 def test_the_sum_of_the_periods_is_the_register() -> None:
     bench = Bench(log_periods=True)
-    bench.charge("i3-120", 950)
+    bench.charge("i3-120", 700)
     for _ in range(6):
         bench.run(1_000)
         bench.apply(Offer(1, None))

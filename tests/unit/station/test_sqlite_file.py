@@ -118,10 +118,13 @@ def test_a_write_that_fails_leaves_nothing_behind(file: RecordFile) -> None:
 
 
 class LastRoom(RecordFile):
-    """On a disk where nothing is left but what the ballast takes up."""
+    """On a disk where nothing is left but what the ballast takes up; or so many times."""
+
+    fulls = 0
 
     def _transaction(self, *rows: Any) -> None:
-        if self.ballast.held:
+        if self.ballast.held or self.fulls:
+            self.fulls = max(0, self.fulls - 1)
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
@@ -145,6 +148,18 @@ def test_the_ballast_is_given_up_for_what_is_urgent_and_only_for_that(
     monkeypatch.setattr(file, "free_bytes", lambda: BALLAST + sqlite_file.ROOM_BYTES)
     file.write(puts("more"))
     assert file.ballast.held, "filled again when there is room"
+    file.close()
+
+
+def test_a_full_disk_is_tried_once_more_with_the_log_s_own_room(path: Path) -> None:
+    file = LastRoom(path, 0)
+    log = Path(f"{path}-wal")
+    file.write(puts("a", "b"))
+    begun = log.read_bytes()[:4096]
+    file.fulls = 1
+    file.write(puts("c"))
+    assert keys_in(file) == ["a", "b", "c"]
+    assert log.read_bytes()[:4096] != begun, "written again from its start"
     file.close()
 
 
