@@ -55,8 +55,10 @@ class CoreBench:
         store: str = "ok",
         board: bool = True,
         ready: bool = True,
+        answering: bool = False,
     ) -> None:
-        self.store, self.board = store, board
+        """`answering`: while time passes the CSMS answers every call, as `answer_all` does."""
+        self.store, self.board, self.answering = store, board, answering
         self.utc_ms, self.mono_ns = utc_ms, 0
         self.register_mwh = {1: 0, 2: 0, 3: 0, 4: 0}
         self.current_ma = 16_000
@@ -101,6 +103,8 @@ class CoreBench:
         while self.core.wake_at is not None and self.core.wake_at <= end_ns:
             self.mono_ns = max(self.mono_ns, self.core.wake_at)
             self.give(Wake())
+            if self.answering:
+                self.answer_all()
         self.mono_ns = end_ns
         return self.effects[before:]
 

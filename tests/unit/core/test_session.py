@@ -50,12 +50,10 @@ def test_withdrawal_of_power_is_the_first_effect_of_an_emergency_stop() -> None:
 
 @spec("1.6", "16-STOP-02", "16-STOP-11")
 def test_the_same_card_stops_and_unlocks() -> None:
-    bench = CoreBench()
+    bench = CoreBench(answering=True)
     bench.connect()
     bench.charging()
-    bench.answer_all()
-    bench.wait(1795)
-    bench.answer_all()
+    bench.wait(1800)
     bench.register_mwh[1] = 5_432_999
     bench.tap(CARD)
     bench.pilot(Pilot.B)
