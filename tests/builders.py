@@ -101,12 +101,20 @@ class CoreBench:
         """Let time pass, waking the core whenever it wants to be woken."""
         before, end_ns = len(self.effects), self.mono_ns + int(seconds * SECOND)
         while self.core.wake_at is not None and self.core.wake_at <= end_ns:
-            self.mono_ns = max(self.mono_ns, self.core.wake_at)
+            self._advance(max(self.mono_ns, self.core.wake_at))
             self.give(Wake())
             if self.answering:
                 self.answer_all()
-        self.mono_ns = end_ns
+        self._advance(end_ns)
         return self.effects[before:]
+
+    def _advance(self, to_ns: int) -> None:
+        """Time passes, and energy flows where a contactor is closed."""
+        for slot in self.core.slots:
+            if slot.power_closed:
+                power_mw = self.current_ma * 230 * 3
+                self.register_mwh[slot.id] += power_mw * (to_ns - self.mono_ns) // (3600 * SECOND)
+        self.mono_ns = to_ns
 
     def _drain(self) -> None:
         while self._queue:
