@@ -42,8 +42,8 @@ def shown(meter: SimMeter, seconds: float) -> Reading:
     return reading
 
 
-def running(**options: int) -> SimMeter:
-    meter = SimMeter(1, 5_000_000, **options)
+def running(wrap_mwh: int = 0) -> SimMeter:
+    meter = SimMeter(1, 5_000_000, wrap_mwh=wrap_mwh)
     meter.attach(Kettle(), at(10))
     return meter
 
@@ -156,7 +156,8 @@ def test_a_load_profile_has_one_period_for_each_time_the_contactor_was_closed() 
     bench.apply(PermitPower(1, True))
     bench.run(60)
     meter = bench.board.slot(1).meter
-    [closed] = meter.periods or ()
+    assert meter.periods is not None
+    [closed] = meter.periods
     assert closed.start_mwh == 0
     assert closed.opened_utc_ms is not None
     assert closed.opened_utc_ms - closed.closed_utc_ms == pytest.approx(59_120, abs=100)

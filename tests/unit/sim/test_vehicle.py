@@ -22,13 +22,12 @@ def pilots(bench: Bench) -> list[tuple[int, Pilot]]:
 
 def test_plugged_is_b_offered_is_c_gone_is_a() -> None:
     bench = Bench()
-    car = bench.car("model-3-lr")
-    assert car.pilot is Pilot.B
+    bench.car("model-3-lr")
     bench.run(3_600)
-    assert car.pilot is Pilot.B
+    assert bench.board.slot(1).pilot is Pilot.B
     bench.apply(Offer(1, 16_000))
     bench.run(1)
-    assert car.pilot is Pilot.C
+    assert bench.board.slot(1).pilot is Pilot.C
     bench.board.unplug(1)
     assert [pilot for _, pilot in pilots(bench)] == [Pilot.B, Pilot.C, Pilot.A]
     bench.run(60)
@@ -95,11 +94,11 @@ def test_an_offer_taken_back_before_it_asked_leaves_it_in_b() -> None:
 
 def test_a_delayed_start() -> None:
     bench = Bench()
-    car = bench.charge("kona-39")
+    bench.charge("kona-39")
     bench.run(1_199)
-    assert car.pilot is Pilot.B
+    assert bench.board.slot(1).pilot is Pilot.B
     bench.run(5)
-    assert car.pilot is Pilot.C
+    assert bench.board.slot(1).pilot is Pilot.C
     bench.run(60)
     assert bench.board.true_power_mw(1) > 7_000_000
 
@@ -214,12 +213,11 @@ def test_the_target_may_be_another() -> None:
 
 def test_the_car_holds_the_plug_while_it_charges() -> None:
     bench = Bench()
-    assert not bench.car("model-3-lr").holds_plug
-    bench.apply(Offer(1, 16_000))
+    tesla, ford = bench.car("model-3-lr"), bench.car("kuga-phev", slot=2)
+    assert [tesla.holds_plug, ford.holds_plug] == [False, False]
+    bench.apply(Offer(1, 16_000), Offer(2, 16_000))
     bench.run(10)
-    assert bench.board.slot(1).vehicle is not None
-    assert bench.board.slot(1).vehicle.holds_plug
-    assert not bench.charge("kuga-phev", slot=2).holds_plug
+    assert [tesla.holds_plug, ford.holds_plug] == [True, False]
 
 
 def test_it_may_draw_more_than_offered_or_nothing_at_all() -> None:
