@@ -50,7 +50,7 @@ def test_only_its_owner_reads_it(file: RecordFile) -> None:
         assert stat.S_IMODE(os.stat(name).st_mode) == 0o600
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 8, 63, 64, 65, 201])
+@pytest.mark.parametrize("count", [0, 1, 500])
 def test_any_number_of_rows_goes_in_and_out(file: RecordFile, count: int) -> None:
     keys = [f"{number:03}" for number in range(count)]
     file.write(puts(*keys, "zzz"))
