@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from hal.clock import Scheduler, TimerHandle
-from hal.units import SECOND, Colour, LockState, SlotId, TokenUid
+from hal.units import SECOND, Colour, Light, LockState, SlotId, TokenUid
 from sim.board import SimBoard
 from sim.profiles import PROFILES, Profile
 from sim.rng import Stream
@@ -151,18 +151,21 @@ class Driver:
         """Tap, if something still holds the plug; then pull."""
         self._return = None
         place = self._board.slot(self.slot)
+        before = place.light
         if place.lock is not LockState.OPEN or place.closed:
             self._tap()
-        self._after(_PULL_S, self._pull, 1, "", taps)
+        self._after(_PULL_S, self._pull, 1, "", taps, before)
 
-    def _pull(self, pulls: int, why: str, taps: int = _PATIENCE) -> None:
+    def _pull(self, pulls: int, why: str, taps: int = _PATIENCE, before: Light | None = None) -> None:
+        """Pull, for a while; where nothing has changed, the tap was not heard."""
+        place = self._board.slot(self.slot)
         if self._board.unplug(self.slot):
             self._tell("unplugged", f"{self._charged_wh() / 1000:.1f} kWh")
             self._after(_LOOK_S, self._leave, why)
-        elif pulls % 10 == 0 and taps < _PATIENCE:
+        elif pulls % 10 == 0 and taps < _PATIENCE and (place.closed or place.light == before):
             self._come_back(taps + 1)
         elif pulls < _PULLS:
-            self._after(_PULL_S, self._pull, pulls + 1, why, taps)
+            self._after(_PULL_S, self._pull, pulls + 1, why, taps, before)
         else:
             self._leave("the plug is stuck")
 

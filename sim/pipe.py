@@ -1,32 +1,61 @@
 """A connection in virtual time: the real WebSocket bytes of the link, over a pipe, to websockets' own server half.
 
-Latency and order are the pipe's; it never reorders. Not here: what the CSMS answers (`sim/csms/toy.py`), or faults on the pipe.
+A pipe may stall, die, refuse, be cut within a frame or answer wrongly; it never reorders. What is wrong with it now is in `Network`, which
+outlives connections. Not here: what the CSMS answers (`sim/csms/`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Protocol
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from hal.clock import Scheduler, TimerHandle
-from hal.units import MonoNs
-from ocpp_client.link import (
-    CloseTransport,
-    Connect,
-    FrameFlushed,
-    Link,
-    LinkOutput,
-    PauseReading,
-    ResumeReading,
-    WriteEof,
-)
+from hal.units import MILLISECOND, MonoNs
+from ocpp_client.link import CloseTransport, Connect, Link, LinkOutput, PauseReading, ResumeReading, WriteEof
 from ocpp_client.link import Told as LinkTold
 
 Deliver = Callable[[LinkTold], None]
+LATENCY_NS: MonoNs = 20 * MILLISECOND
+
+
+class Network:
+    """The way between one station and the CSMS. `modes` holds what is wrong with it now, by the names of `plan.NetworkFault`."""
+
+    def __init__(self) -> None:
+        self.there = True
+        self.modes: set[str] = set()
+        self.latency_ns = LATENCY_NS
+        self.pipe: Pipe | None = None
+
+    def begin(self, mode: str, latency_ms: int) -> None:
+        if mode == "reset":
+            if self.pipe is not None:
+                self.pipe.cut("connection reset by peer")
+            return
+        self.modes.add(mode)
+        if mode == "latency":
+            self.latency_ns = latency_ms * MILLISECOND
+
+    def end(self, mode: str) -> None:
+        self.modes.discard(mode)
+        if mode == "latency":
+            self.latency_ns = LATENCY_NS
+        if self.pipe is None:
+            return
+        if mode == "stall":
+            self.pipe.unstall()
+        elif mode == "half_open":
+            self.pipe.cut("connection reset by peer")
+
+    @property
+    def wrong(self) -> bool:
+        return bool(self.modes) or not self.there
 
 
 class Peer(Protocol):
@@ -42,19 +71,21 @@ class Peer(Protocol):
 class Pipe:
     """One connection: the station's link at one end (it is the runner's `Wire`), a WebSocket server at the other."""
 
-    def __init__(
-        self, link: Link, deliver: Deliver, scheduler: Scheduler, peer: Peer | None, latency_ns: MonoNs
-    ) -> None:
-        """`peer` None: nobody listens there."""
+    def __init__(self, link: Link, deliver: Deliver, scheduler: Scheduler, peer: Peer, network: Network) -> None:
         self.link = link
         self.peer = peer
-        self.latency_ns = latency_ns
+        self.network = network
         self._deliver = deliver
         self._scheduler = scheduler
-        self._server = ServerProtocol(subprotocols=["ocpp1.6"])  # type: ignore[list-item]
+        offered = None if "subprotocol" in network.modes else [Subprotocol("ocpp1.6"), Subprotocol("ocpp2.0.1")]
+        self._server = ServerProtocol(subprotocols=offered)
         self._alive = True
-        self._announced = False
+        self._opened = False
         self._timer: TimerHandle = None
+        self._timer_at: MonoNs = 0
+        self._held: list[tuple[Callable[[bytes], None], bytes]] = []
+        self._last_ns: MonoNs = 0  # nothing overtakes what was sent before
+        network.pipe = self
         self._apply(link.open(self._now_ns()))
 
     # --- the station's end ---
@@ -67,24 +98,30 @@ class Pipe:
     def close(self, code: int = 1000, reason: str = "") -> None:
         self._apply(self.link.close(self._now_ns(), code, reason))
 
+    def set_ping_interval(self, interval_ns: MonoNs) -> None:
+        self.link.set_ping_interval(self._now_ns(), interval_ns)
+        self._rearm()
+
     def abort(self) -> None:
         """Both ends are gone at once."""
-        self._cut()
-        self._apply(self.link.lost(self._now_ns(), "given up by the station"))
+        self.cut("given up by the station")
 
     def cut(self, why: str = "the network is gone") -> None:
-        """The network breaks: the station notices now, the server too."""
+        """The connection breaks: the station notices now, the server too."""
         self._cut()
         self._apply(self.link.lost(self._now_ns(), why))
 
     def _cut(self) -> None:
         if self._alive:
             self._alive = False
-            if self.peer is not None:
+            if self.network.pipe is self:
+                self.network.pipe = None
+            if self._opened:
                 self.peer.gone(self)
 
     def _flushed(self) -> None:
-        self._apply(self.link.flushed(self._now_ns()))
+        if "stall" not in self.network.modes:
+            self._apply(self.link.flushed(self._now_ns()))
 
     def _now_ns(self) -> MonoNs:
         return self._scheduler.now().mono_ns
@@ -93,35 +130,35 @@ class Pipe:
         for output in outputs:
             match output:
                 case bytes():
-                    self._later(self._to_server, output)
+                    self._carry(self._to_server, output)
                 case Connect():
-                    self._later(self._connected)
+                    self._scheduler.call_at(self._now_ns() + self.network.latency_ns, self._connected)
                 case CloseTransport():
-                    self._later(self._closed_by_station)
+                    self._scheduler.call_at(self._now_ns() + self.network.latency_ns, self._closed_by_station)
                 case WriteEof() | PauseReading() | ResumeReading():
                     pass
-                case FrameFlushed() as told:
-                    self._deliver(told)
                 case told:
                     self._deliver(told)
         self._rearm()
 
-    def _later(self, call: Callable[..., None], *args: object) -> None:
-        self._scheduler.call_at(self._now_ns() + self.latency_ns, call, *args)
-
     def _rearm(self) -> None:
+        """Keep one timer at the link's wake-up or before it."""
+        wake_at = self.link.wake_at
+        if wake_at is None or (self._timer is not None and self._timer_at <= wake_at):
+            return
         if self._timer is not None:
             self._scheduler.cancel(self._timer)
-            self._timer = None
-        if self.link.wake_at is not None:
-            self._timer = self._scheduler.call_at(self.link.wake_at, self._wake)
+        self._timer_at = wake_at
+        self._timer = self._scheduler.call_at(wake_at, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
         self._apply(self.link.wake(self._now_ns()))
 
     def _connected(self) -> None:
-        if self.peer is None:
+        if not self._alive:
+            return
+        if not self.network.there or "refuse" in self.network.modes:
             self._alive = False
             self._apply(self.link.connect_failed(self._now_ns(), "nobody listens"))
         else:
@@ -129,34 +166,80 @@ class Pipe:
 
     def _closed_by_station(self) -> None:
         if self._alive:
-            self._cut()
-            self._apply(self.link.lost(self._now_ns(), "it was closed"))
+            self.cut("it was closed")
+
+    # --- the way ---
+
+    def _carry(self, to: Callable[[bytes], None], data: bytes) -> None:
+        """Bytes set off; they arrive in order, later, or not at all."""
+        modes = self.network.modes
+        if not self._alive or "half_open" in modes:
+            return
+        if "stall" in modes:
+            self._held.append((to, data))
+            return
+        at_ns = max(self._now_ns() + self.network.latency_ns, self._last_ns)
+        self._last_ns = at_ns
+        self._scheduler.call_at(at_ns, self._arrive, to, data, at_ns)
+
+    def _arrive(self, to: Callable[[bytes], None], data: bytes, _at: MonoNs) -> None:
+        if "truncate" in self.network.modes and len(data) > 8 and self._opened:
+            to(data[: len(data) // 2])
+            self.cut("connection reset by peer")
+            return
+        to(data)
+
+    def unstall(self) -> None:
+        """What was held back goes on, in order."""
+        held, self._held = self._held, []
+        for to, data in held:
+            self._carry(to, data)
+        self._flushed()
 
     # --- the server's end ---
 
     def say(self, frame: bytes) -> None:
         """The CSMS sends a text message."""
-        if self._alive:
+        if not self._alive:
+            return
+        if "fragments" in self.network.modes and len(frame) > 3:
+            third = len(frame) // 3
+            self._server.send_text(frame[:third], fin=False)
+            self._server.send_ping(b"between")
+            self._server.send_continuation(frame[third : 2 * third], fin=False)
+            self._server.send_continuation(frame[2 * third :], fin=True)
+        else:
             self._server.send_text(frame)
-            self._flush()
+        self._flush()
 
     def _flush(self) -> None:
         for data in self._server.data_to_send():
             if data:
-                self._later(self._to_station, data)
+                self._carry(self._to_station, data)
 
     def _to_station(self, data: bytes) -> None:
         if self._alive:
             self._apply(self.link.receive(self._now_ns(), data))
 
     def _to_server(self, data: bytes) -> None:
-        if not self._alive or self.peer is None:
+        if not self._alive:
             return
         self._server.receive_data(data)
         for event in self._server.events_received():
             if isinstance(event, Request):
-                self._server.send_response(self._server.accept(event))
-                self.peer.opened(self, event.path.rsplit("/", 1)[-1])
-            elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
+                self._answer(event)
+            elif isinstance(event, Frame) and event.opcode is Opcode.TEXT and self._opened:
                 self.peer.received(self, bytes(event.data).decode())
         self._flush()
+
+    def _answer(self, request: Request) -> None:
+        modes = self.network.modes
+        if "401" in modes:
+            self._server.send_response(self._server.reject(HTTPStatus.UNAUTHORIZED, "who are you?"))
+        elif "tls" in modes:  # the other end speaks TLS: what comes is no HTTP
+            self._carry(self._to_station, b"\x15\x03\x03\x00\x02\x02\x28")
+        else:
+            self._server.send_response(self._server.accept(request))
+            if "subprotocol" not in modes:
+                self._opened = True
+                self.peer.opened(self, request.path.rsplit("/", 1)[-1])

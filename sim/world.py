@@ -1,172 +1,403 @@
-"""The small world: whole stations in virtual time on one heap, without asyncio, reproducible from a seed.
+"""The world: whole stations in virtual time on one heap, without asyncio, reproducible from a seed and a plan.
 
-The unchanged core, link, board and vehicles; a disk that forgets what was not synced; a pipe with a real WebSocket server at its far end; a
-CSMS. `cut_power` drops a core between any two effects. Not here: plans, faults, checkers.
+The unchanged core, link, board and vehicles; disks that forget what was not synced; pipes with a real WebSocket server at their far end; a
+CSMS. Power may be cut between any two effects. `play` runs the plan, heals, and lets the world come to rest, under the eyes of checkers.
+A library: no global state, no command line. Not here: faults (`faults.py`), promises (`checkers/`), drawing plans (`swarm.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from hal.actions import Action
-from hal.units import MILLISECOND, SECOND, MonoNs
-from ocpp_client.link import Link, LinkProfile
+from hal.actions import Action as BoardAction
+from hal.actions import ReadMeter
+from hal.disk import Persist, RecordKey, Stored, StoreFailed
+from hal.store import Damaged, Image
+from hal.units import SECOND, MonoNs, UtcMs
+from ocpp_client.link import FrameReceived, Link, LinkProfile
+from sim import faults
 from sim.board import SimBoard
+from sim.checkers import Broken, Checker
 from sim.csms.toy import ToyCsms
 from sim.disk import SimDisk
-from sim.pipe import Deliver, Pipe
+from sim.pipe import Deliver, Network, Pipe
+from sim.plan import (
+    Acknowledge,
+    AnyAction,
+    AnyFault,
+    Cards,
+    ClockFault,
+    Command,
+    DriveOff,
+    Plan,
+    Plug,
+    PowerCut,
+    PressStop,
+    ReleaseStop,
+    Shape,
+    Tap,
+    Unplug,
+)
+from sim.profiles import PROFILES
 from sim.rng import Stream
-from sim.scheduler import VirtualScheduler
+from sim.scheduler import START_UTC_MS, VirtualScheduler
+from sim.trace import Trace
+from sim.vehicle import Vehicle
 from station.core.core import StationCore
-from station.core.effects import Effect, Input, Note, Publish
-from station.shell.runner import Plan, Runner, Sinks, Unit
+from station.core.effects import Effect, Input, SendFrame
+from station.shell.runner import Plan as StationPlan
+from station.shell.runner import Runner, Unit
 from station.words.common import Measurand
-from station.words.settings import TEMPLATES, Settings
+from station.words.settings import TEMPLATES, Settings, changed, parse
 
-LATENCY_NS: MonoNs = 20 * MILLISECOND
+OUTAGE_NS: Final[MonoNs] = 30 * SECOND
+PING_NS: Final[MonoNs] = 60 * SECOND
+REST_S: Final = 4 * 3600.0  # within so long after healing nothing may be pending
+LOOK_S: Final = 60.0
 
 
-class PowerCut(Exception):
+class PowerLost(Exception):
     """The supply is gone between two effects. Only the world raises and catches it."""
 
 
-class Trace(Sinks):
-    """Everything that was seen, in order, as one line each, and its hash."""
+class Disks:
+    """The disk of each station, as one store."""
 
-    def __init__(self, scheduler: VirtualScheduler) -> None:
-        self.scheduler = scheduler
-        self.lines: list[str] = []
-        self.notes: list[Note] = []
-        self.events: list[Publish] = []
+    def __init__(self, scheduler: VirtualScheduler, tell: Callable[[str, Stored | StoreFailed], None]) -> None:
+        self._scheduler, self._tell = scheduler, tell
+        self._by_station: dict[str, SimDisk] = {}
+        self.damaged: list[Damaged] = []
 
-    def add(self, who: str, what: str) -> None:
-        self.lines.append(f"{self.scheduler.now().mono_ns} {who} {what}")
+    def __getitem__(self, station: str) -> SimDisk:
+        if station not in self._by_station:
+            self._by_station[station] = SimDisk(self._scheduler, self._tell)
+        return self._by_station[station]
 
-    def note(self, unit: Unit, note: Note) -> None:
-        self.notes.append(note)
-        self.add(unit.id, f"note {note.code} {note.slot} {note.values}")
+    def load(self, station: str) -> Image:
+        return self[station].load(station)
 
-    def publish(self, unit: Unit, event: Publish) -> bool:
-        self.events.append(event)
-        self.add(unit.id, f"event {event.kind} {bytes(event.data).decode()}")
-        return True
+    def persist(self, station: str, batch: Persist) -> None:
+        self[station].persist(station, batch)
 
-    def frame(self, unit: Unit, out: bool, frame: str | bytes) -> None:
-        text = frame if isinstance(frame, str) else frame.decode()
-        self.add(unit.id, f"{'>' if out else '<'} {text}")
+    def forget(self, station: str, keys: tuple[RecordKey, ...]) -> None:
+        self[station].forget(station, keys)
 
-    @property
-    def hash(self) -> str:
-        return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()
+    def free_bytes(self) -> int | None:
+        return None
 
-
-class WorldRunner(Runner):
-    """Counts the effects it performs, and cuts the power before the `cut_at`th (counting from 1) when asked to."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.performed = 0
-        self.cut_at: int | None = None
-        self.trace_effects = False
-
-    def _perform_all(self, unit: Unit, effects: list[Effect]) -> None:
-        for effect in effects:
-            if unit.core is None and unit._generation:
-                return
-            self.performed += 1
-            if self.performed == self.cut_at:
-                raise PowerCut
-            if self.trace_effects and isinstance(effect, Action):
-                assert isinstance(self.sinks, Trace)
-                self.sinks.add(unit.id, str(effect))
-            super()._perform_all(unit, [effect])
-
-    def _step(self, unit: Unit, core: StationCore, item: Input) -> None:
-        try:
-            super()._step(unit, core, item)
-        except PowerCut:
-            self.on_cut(unit)
-
-    def on_cut(self, unit: Unit) -> None:
-        raise NotImplementedError
+    def close(self) -> None:
+        for disk in self._by_station.values():
+            disk.close()
 
 
-class World(WorldRunner):
-    """Stations, their boards and disks, and a CSMS, under one seed. Time is virtual; `run` moves it."""
+class World(Runner):
+    """Stations, their boards, disks and networks, and a CSMS, under one seed. Time is virtual; `run` and `play` move it.
+
+    `checkers` judge; the first broken promise raises `Broken` out of `run`. With `keep` False the trace keeps only its hash.
+    """
+
+    clock: VirtualScheduler
+    csms: Any
 
     def __init__(
         self,
         seed: int = 1,
+        plan: Plan | None = None,
+        *,
         template: str = "two-sockets-22kw",
-        stations: tuple[str, ...] = ("CP1",),
         settings: Settings | None = None,
-        trace_effects: bool = True,
-        **plan: Any,
+        checkers: Sequence[Checker] = (),
+        csms: Any = None,
+        keep: bool = True,
+        effects: bool = True,
     ) -> None:
         self.seed = seed
+        self.plan = plan or Plan(shape=Shape(stations=(template,)))
         self.clock = VirtualScheduler(ties=Stream(seed, "ties"))
-        self.trace = Trace(self.clock)
+        self.trace = Trace(self.clock, keep)
         super().__init__(self.clock, self._dial, self.trace)
-        self.trace_effects = trace_effects
+        self.checkers = list(checkers)
+        self._steppers = [c for c in self.checkers if type(c).stepped is not Checker.stepped]
+        self._lookers = [c for c in self.checkers if type(c).looked is not Checker.looked]
+        self._framers = [c for c in self.checkers if type(c).framed is not Checker.framed]
+        self._effects = effects
         self._crashes = Stream(seed, "crashes")
-        self.plugged_in = True  # whether there is a network
-        self.outage_ns: MonoNs = 30 * SECOND
-        shape = TEMPLATES[template]
-        settings = settings or Settings(
-            sampled=(Measurand.ENERGY_IMPORT, Measurand.POWER_IMPORT), free_vend_token="FREEVEND"
-        )
-        self.disk = SimDisk(self.clock, self.confirm)
-        self.store = self.disk
-        self.csms = ToyCsms(self._iso_now)
+        self._cuts: dict[str, tuple[int, PowerCut]] = {}
+        self.performed = 0
+        self.cut_at: int | None = None
+        self.outage_ns = OUTAGE_NS
+        self.disks = Disks(self.clock, self.confirm)
+        self.store = self.disks
+        self.csms = csms if csms is not None else ToyCsms(self.iso_now)
+        if csms is not None:
+            csms.begin(self)
         self.boards: dict[str, SimBoard] = {}
-        self._plan = Plan(shape, settings, **plan)
-        for number, identity in enumerate(stations):
-            board = SimBoard(shape, seed=seed + number)
+        self.networks: dict[str, Network] = {}
+        self._add_stations(settings)
+
+    def _add_stations(self, settings: Settings | None) -> None:
+        shape = self.plan.shape
+        base = settings or Settings(sampled=(Measurand.ENERGY_IMPORT, Measurand.POWER_IMPORT))
+        for name, text in shape.settings.items():
+            base = changed(base, name, parse(name, text))
+        for number, template in enumerate(shape.stations):
+            identity = f"CP{number + 1}"
+            board = SimBoard(TEMPLATES[template], seed=self.seed + number)
             self.boards[identity] = board
-            unit = Unit(identity, self._plan, board, Stream(seed, "core", number))
+            self.networks[identity] = Network()
+            plan = StationPlan(TEMPLATES[template], base, version=shape.version)
+            unit = Unit(identity, plan, board, Stream(self.seed, "core", number))
             unit.frames = True
             self.add(unit)
 
-    def _iso_now(self) -> str:
-        at = datetime.fromtimestamp(self.clock.now().os_utc_ms / 1000, UTC)
+    def unit_at(self, number: int) -> Unit | None:
+        """The station of this number, from 0, or None."""
+        return self.units.get(f"CP{number + 1}")
+
+    # --- time ---
+
+    @property
+    def true_utc_ms(self) -> UtcMs:
+        """What time it really is: what a sound CSMS says."""
+        return START_UTC_MS + self.clock.now().mono_ns // 1_000_000
+
+    def iso_now(self) -> str:
+        at = datetime.fromtimestamp(self.true_utc_ms / 1000, UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def _dial(self, unit: Unit, subprotocols: tuple[str, ...], deliver: Deliver) -> Pipe:
-        profile = LinkProfile("ws://csms/ocpp", unit.id, subprotocols, ping_interval_ns=60 * SECOND)
-        link = Link(profile, lambda n: unit.rng.draw(8 * n).to_bytes(n, "big"))
-        return Pipe(link, deliver, self.clock, self.csms if self.plugged_in else None, LATENCY_NS)
-
-    # --- what may happen ---
+    def later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
+        self.clock.call_at(self.clock.now().mono_ns + int(seconds * SECOND), call, *args)
 
     def run(self, seconds: float) -> None:
-        self.clock.run_for(seconds)
+        """Let time pass. Raises Broken."""
+        end_ns = self.clock.now().mono_ns + round(seconds * SECOND)
+        if not self._lookers:
+            self.clock.run_until(end_ns)
+            return
+        while (next_ns := self.clock.next_ns) is not None and next_ns <= end_ns:
+            self.clock.run_next()
+            for checker in self._lookers:
+                checker.looked(self)
+        self.clock.run_until(end_ns)
+
+    # --- a plan ---
+
+    def play(self) -> None:
+        """Run the whole plan; heal; come to rest; judge liveness. Raises Broken."""
+        for action in self.plan.actions:
+            self.clock.call_at(int(action.at_s * SECOND), self.act, action)
+        for fault in self.plan.faults:
+            self.clock.call_at(int(fault.at_s * SECOND), self._begin, fault)
+            if fault.for_s > 0:
+                self.clock.call_at(int((fault.at_s + fault.for_s) * SECOND), self._end, fault)
+        self.run(self.plan.for_s)
+        self.heal()
+        self.settle()
+
+    def _begin(self, fault: AnyFault) -> None:
+        self.trace.add(f"CP{fault.station + 1}", "plan", f"fault begins: {fault}")
+        faults.begin(self, fault)
+
+    def _end(self, fault: AnyFault) -> None:
+        self.trace.add(f"CP{fault.station + 1}", "plan", f"fault ends: {fault}")
+        faults.end(self, fault)
+
+    def heal(self) -> None:
+        """End every fault, whether its time has come or not."""
+        for fault in self.plan.faults:
+            faults.end(self, fault)
+        self._cuts.clear()
+        for board in self.boards.values():
+            board.release_emergency_stop()
+
+    def settle(self) -> None:
+        """People leave, operators acknowledge, and within a bounded time nothing may be pending. Raises Broken."""
+        waited = 0.0
+        while waited < REST_S:
+            self.run(LOOK_S)
+            waited += LOOK_S
+            for board in self.boards.values():
+                board.acknowledge(0)
+                for slot in board.slots:
+                    board.acknowledge(slot.number)
+                    if not board.unplug(slot.number) and waited > REST_S / 8:
+                        board.drive_off(slot.number)
+            if waited > REST_S / 4 and self.at_rest():
+                break
+        for checker in self.checkers:
+            checker.settled(self)
+
+    def at_rest(self) -> bool:
+        """Nothing waits on any disk, no session runs, no energy flows."""
+        for identity, unit in self.units.items():
+            image = self.disks[identity].durable(identity)
+            if unit.core is None or image.get("outbox") or image.get("session") or image.get("event"):
+                return False
+        return not any(slot.closed for board in self.boards.values() for slot in board.slots)
+
+    def act(self, action: AnyAction) -> None:
+        """Do what somebody does. What cannot be done now (no such slot, no connection) does nothing, as with people."""
+        unit = self.unit_at(action.station)
+        if unit is None:
+            return
+        self.trace.add(unit.id, "plan", str(action))
+        board = self.boards[unit.id]
+        if not 1 <= getattr(action, "slot", 1) <= len(board.slots) and not isinstance(action, Acknowledge):
+            return
+        match action:
+            case Tap():
+                board.present(action.card)
+            case Plug():
+                if board.slot(action.slot).vehicle is None and not board.slot(action.slot).cable:
+                    board.plug(action.slot, Vehicle(PROFILES[action.car], action.soc_percent * 10), action.rating_a * 1000)
+            case Unplug():
+                board.unplug(action.slot)
+            case DriveOff():
+                board.drive_off(action.slot)
+            case PressStop():
+                board.press_emergency_stop()
+            case ReleaseStop():
+                board.release_emergency_stop()
+            case Acknowledge():
+                board.acknowledge(action.slot)
+            case Command():
+                self._command(unit, action)
+            case Cards():
+                info = {"status": action.status, **({"parentIdTag": action.group} if action.group else {})}
+                self.csms.tokens[action.card] = info
+
+    def _command(self, unit: Unit, action: Command) -> None:
+        if self.csms.pipe(unit.id) is not None:
+            payload = {k: self._filled(unit, v) for k, v in action.payload.items()}
+            self.csms.call(unit.id, action.action, payload)
+
+    def _filled(self, unit: Unit, value: object) -> object:
+        if isinstance(value, str) and value.startswith("{transaction:"):
+            connector = int(value[13:-1])
+            mine = [t for t in self.csms.transactions.values() if t.station == unit.id and t.connector == connector]
+            return mine[-1].number if mine else 0
+        return value
+
+    # --- the network ---
+
+    def _dial(self, unit: Unit, subprotocols: tuple[str, ...], deliver: Deliver) -> Pipe:
+        ping_s = unit.core.settings.ping_interval_s if unit.core is not None else 0
+        profile = LinkProfile("ws://csms/ocpp", unit.id, subprotocols, ping_interval_ns=ping_s * SECOND)
+        link = Link(profile, lambda n: unit.rng.draw(8 * n).to_bytes(n, "big"))
+        return Pipe(link, deliver, self.clock, self.csms, self.networks[unit.id])
 
     def network(self, there: bool) -> None:
-        """Plug the network in or out."""
-        self.plugged_in = there
-        if not there:
-            for identity in self.units:
-                pipe = self.csms.pipe(identity)
-                if pipe is not None:
-                    pipe.cut()
+        """Plug the network of all stations in or out."""
+        for network in self.networks.values():
+            network.there = there
+            if not there and network.pipe is not None:
+                network.pipe.cut()
 
-    def cut_power(self, unit: Unit) -> None:
+    # --- power and clocks ---
+
+    def set_os_clock(self, unit: Unit, fault: ClockFault) -> None:
+        """Step the OS clock, or have it at 1970 and untrusted from the next boot on."""
+        if fault.how == "1970":
+            self.clock.utc_ms = -self.clock.now().mono_ns // 1_000_000
+            unit.plan = msgspec.structs.replace(unit.plan, os_trusted=False)
+        else:
+            self.clock.utc_ms += int(fault.by_s * 1000)
+
+    def arm_cut(self, unit: Unit, fault: PowerCut) -> None:
+        """Cut the power now, or before the so-manieth effect from now."""
+        if fault.effect:
+            self._cuts[unit.id] = (fault.effect, fault)
+        else:
+            self.cut_power(unit, fault)
+
+    def cut_power(self, unit: Unit, fault: PowerCut | None = None) -> None:
         """The supply of a station is gone now, and comes back after the outage."""
-        self.trace.add(unit.id, "power cut")
+        if unit.core is None:
+            return
+        self.trace.add(unit.id, "plan", "the power is cut")
+        for checker in self.checkers:
+            checker.cut(self, unit)
         self.halt(unit)
         self.boards[unit.id].stop()
-        self.disk.crash(self._keep, unit.id)
+        self.disks[unit.id].crash(self._keep, unit.id)
         unit.plan = msgspec.structs.replace(unit.plan, os_boot=f"after {self.clock.now().mono_ns}")
-        self.clock.call_at(self.clock.now().mono_ns + self.outage_ns, self._reboot, unit)
+        outage_ns = self.outage_ns if fault is None else max(SECOND, int(fault.for_s * SECOND))
+        self.clock.call_at(self.clock.now().mono_ns + outage_ns, self._power_back, unit, fault)
+
+    def _power_back(self, unit: Unit, fault: PowerCut | None) -> None:
+        self._reboot(unit)
+        if fault is not None and fault.again:
+            again = msgspec.structs.replace(fault, again=fault.again - 1, effect=0)
+            self.later(0.5, self.cut_power, unit, again)
 
     def _keep(self, waiting: int) -> int:
         """How many of the unsynced writes made it all the same: any prefix may."""
         return self._crashes.draw(16) % (waiting + 1)
 
     def on_cut(self, unit: Unit) -> None:
+        """The counted effect has been reached."""
         self.cut_at = None
-        self.cut_power(unit)
+        _, fault = self._cuts.pop(unit.id, (0, None))
+        self.cut_power(unit, fault)
+
+    # --- the runner, watched ---
+
+    def boot(self, unit: Unit) -> None:
+        self.trace.add(unit.id, "station", "boots")
+        try:
+            super().boot(unit)
+        except PowerLost:
+            self._busy = False
+            self.on_cut(unit)
+
+    def _step(self, unit: Unit, core: StationCore, item: Input) -> None:
+        if self._framers and type(item) is FrameReceived:
+            self._framed(unit, False, item.frame)
+        try:
+            super()._step(unit, core, item)
+        except PowerLost:
+            self.on_cut(unit)
+
+    def _stepped(self, unit: Unit, item: Input | None, effects: list[Effect]) -> None:
+        for checker in self._steppers:
+            if item is None:
+                checker.booted(self, unit, effects)
+            else:
+                checker.stepped(self, unit, item, effects)
+
+    def _perform_all(self, unit: Unit, effects: list[Effect]) -> None:
+        generation = unit._generation
+        for effect in effects:
+            if unit._generation != generation:
+                return  # a restart or a cut among them: the rest is gone with the core
+            self._count(unit)
+            if self._effects and isinstance(effect, BoardAction) and type(effect) is not ReadMeter:
+                self.trace.add(unit.id, "board", str(effect))
+            if self._framers and type(effect) is SendFrame and unit.wire is not None:
+                self._framed(unit, True, effect.frame)
+            super()._perform_all(unit, [effect])
+
+    def _count(self, unit: Unit) -> None:
+        self.performed += 1
+        if self.performed == self.cut_at:
+            raise PowerLost
+        if self._cuts and unit.id in self._cuts:
+            left, fault = self._cuts[unit.id]
+            if left <= 1:
+                raise PowerLost
+            self._cuts[unit.id] = (left - 1, fault)
+
+    def _framed(self, unit: Unit, out: bool, frame: str | bytes) -> None:
+        try:
+            decoded = msgspec.json.decode(frame)
+        except msgspec.DecodeError:
+            return
+        for checker in self._framers:
+            checker.framed(self, unit, out, decoded)
+
+
+__all__ = ["Broken", "World"]

@@ -3,8 +3,8 @@
 The loop's thread only appends to a queue; the writer folds what waits, encodes it, commits, and posts one call to the loop that tells
 everybody. Not here: the file (station/adapters/sqlite_file.py), and what a group of batches comes to (station/adapters/batches.py).
 
-Hearsay about durability is worth nothing: a process that is killed loses nothing even where nothing was ever synced. What counts is the
-order of sync and answer, and `on_sync` lets a test see it.
+To kill the process proves nothing about durability: it loses nothing even where nothing was ever synced. What counts is the order of
+sync and answer, and `on_sync` lets a test see it.
 """
 
 from __future__ import annotations

@@ -103,8 +103,11 @@ class RecordFile:
             return {}
 
     def free_bytes(self) -> int:
-        """What this user may still write to the file's disk, in bytes."""
-        disk = os.statvfs(self.path.parent)
+        """What this user may still write to the file's disk, in bytes; 0 when the disk does not answer."""
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError:
+            return 0
         return disk.f_bavail * disk.f_frsize
 
     def close(self) -> None:
@@ -151,10 +154,9 @@ class Ballast:
         if not self._next_try or time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + REFILL_S
-        with contextlib.suppress(OSError):
-            if free_bytes() >= self._size + ROOM_BYTES:
-                self._next_try = 0.0
-                self.fill()
+        if free_bytes() >= self._size + ROOM_BYTES:
+            self._next_try = 0.0
+            self.fill()
 
 
 def _take_lock(path: Path) -> int:

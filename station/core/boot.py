@@ -1,4 +1,10 @@
-"""What a boot knows of itself: its number, why it happened, and what the one before left behind (station.md §7). Pure."""
+"""What a boot knows of itself: its number, why it happened, what the one before left behind, and whether to trust itself
+(station.md §7). Pure.
+
+Safe mode is for a program that keeps falling over: the third restart within ten minutes that nobody commanded. A restart
+is told from a power cut by the operating system's boot id; a supply that flickers is no fault of the program, and a
+station that three flickers shut down until somebody comes with a key would be of no use to anybody.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +16,16 @@ from hal.units import UtcMs
 from station.words.common import BootReason, StopReason
 from station.words.records import AliveRecord, BootRecord, Image
 
-RECENT_BOOTS: Final = 5
+SAFE_AFTER: Final = 3
+SAFE_WITHIN_MS: Final = 600_000
 _COMMANDED: Final = {StopReason.SOFT_RESET: BootReason.REMOTE_RESET, StopReason.HARD_RESET: BootReason.REMOTE_RESET}
 
 
 class BootInfo(msgspec.Struct, frozen=True):
     """`os_boot` names the boot of the operating system; the rest is filled in from the image.
 
-    `stop` is the reason with which sessions that the last boot left open are ended; `nonce` makes message ids unique over boots.
+    `stop` is the reason with which sessions that the last boot left open are ended; `nonce` makes message ids unique over
+    boots. `recent_ms` are the latest restarts that nobody commanded. `safe`: this boot gives nobody power.
     """
 
     os_boot: str = ""
@@ -29,19 +37,22 @@ class BootInfo(msgspec.Struct, frozen=True):
     not_before_ms: UtcMs = 0
     alive: AliveRecord | None = None
     recent_ms: tuple[UtcMs, ...] = ()
+    safe: bool = False
 
 
 def begin(image: Image, boot: BootInfo, now_ms: UtcMs) -> BootInfo:
-    """This boot, given the last one's records; `recent_ms` are the latest boots, this one last."""
+    """This boot, given the last one's records."""
     last = image.get("boot", {}).get("")
     alive = image.get("alive", {}).get("")
     assert alive is None or isinstance(alive, AliveRecord)
     if not isinstance(last, BootRecord):
-        return msgspec.structs.replace(boot, count=1, recent_ms=(now_ms,))
+        return msgspec.structs.replace(boot, count=1)
+    recent = last.recent_ms
     if last.reset is not None:
         reason, stop = _COMMANDED.get(last.reset, BootReason.LOCAL_RESET), last.reset
     elif last.os_boot == boot.os_boot:
         reason, stop = BootReason.APPLICATION_RESET, StopReason.REBOOT
+        recent = (*recent, now_ms)[-SAFE_AFTER:]
     else:
         reason, stop = BootReason.POWER_UP, StopReason.POWER_LOSS
     return msgspec.structs.replace(
@@ -51,5 +62,11 @@ def begin(image: Image, boot: BootInfo, now_ms: UtcMs) -> BootInfo:
         stop=stop,
         alive=alive,
         not_before_ms=alive.at.utc_ms if alive else 0,
-        recent_ms=(*last.recent_ms, now_ms)[-RECENT_BOOTS:],
+        recent_ms=recent,
+        safe=not last.acknowledged or (reason is BootReason.APPLICATION_RESET and _too_many(recent, now_ms)),
     )
+
+
+def _too_many(recent_ms: tuple[UtcMs, ...], now_ms: UtcMs) -> bool:
+    """The clock may have stepped meanwhile; a restart in the future is none of these ten minutes."""
+    return sum(0 <= now_ms - at_ms <= SAFE_WITHIN_MS for at_ms in recent_ms) >= SAFE_AFTER

@@ -69,6 +69,12 @@ class SendFrame(Item, frozen=True):
     tell: int | None = None
 
 
+class SetPing(Item, frozen=True):
+    """From now on the link pings so often; 0: not by itself."""
+
+    interval_s: int
+
+
 class Answer(Item, frozen=True):
     ticket: Ticket
     outcome: AnyOutcome
@@ -113,13 +119,13 @@ Input: TypeAlias = (
     | Stored
     | StoreFailed
 )
-Effect: TypeAlias = AnyAction | Persist | Forget | OpenLink | CloseLink | SendFrame | Answer | Publish | Restart | Note
+Effect: TypeAlias = AnyAction | Persist | Forget | OpenLink | CloseLink | SendFrame | SetPing | Answer | Publish | Restart | Note
 
-_RANKS: Final[dict[type, int]] = {Offer: 1, SetLock: 2, ShowLight: 2, Persist: 3, ReadMeter: 4}
+_RANKS: Final[dict[type, int]] = {Offer: 1, SetLock: 2, ShowLight: 2, Persist: 3, ReadMeter: 4, Restart: 6}
 
 
 def rank(effect: Effect) -> int:
-    """Order within one step: withdrawals of power, then offers, locks and lamps, the disk, the rest."""
+    """Order within one step: withdrawals of power, then offers, locks and lamps, the disk, the rest; nothing comes after a restart."""
     if type(effect) is PermitPower:
         return 5 if effect.allowed else 0
     return _RANKS.get(type(effect), 5)

@@ -145,6 +145,7 @@ class Runner:
         )
         generation = unit._generation
         busy, self._busy = self._busy, True
+        self._stepped(unit, None, effects)
         self._perform_all(unit, effects)
         self._busy = busy
         unit.board.start(lambda signal: self._signal(unit, generation, signal), self.scheduler)
@@ -213,9 +214,13 @@ class Runner:
             unit.board.stop()
             self.sinks.bug(unit, error)
             return
+        self._stepped(unit, item, effects)
         self._perform_all(unit, effects)
         if unit.core is core:
             self._arm(unit)
+
+    def _stepped(self, unit: Unit, item: Input | None, effects: list[Effect]) -> None:
+        """For those who watch: a core answered this input (None: its boot) with these effects, not yet performed."""
 
     # --- effects ---
 

@@ -67,5 +67,5 @@ def nothing_promised_is_lost(world: World, station: str = "CP1") -> None:
     assert not core.connection.outbox.records
     for number, slot_state in enumerate(core.slots, 1):
         assert world.csms.status[station, number].lower() == slot_state.status.value.replace("_", "")
-    assert core.image() == {k: v for k, v in world.disk.load(station).items() if v}
+    assert core.image() == {k: v for k, v in world.disks.load(station).items() if v}
     assert world.bugs == 0

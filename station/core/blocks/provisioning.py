@@ -1,4 +1,5 @@
-"""Provisioning: BootNotification, Heartbeat and the clock, settings, Reset (1.6 §§4.2, 4.6, 5.3, 5.8, 5.14; 2.0.1 block B).
+"""Provisioning: BootNotification, Heartbeat and the clock, settings, Reset, safe mode (1.6 §§4.2, 4.6, 5.3, 5.8, 5.14;
+2.0.1 block B; station.md §7).
 
 Not here: dialling (`connection`), or what a setting does (whoever reads it).
 """
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from hal.clock import Due
 from hal.disk import Record
-from hal.units import SECOND, Ticket
+from hal.units import Cause, SlotId, Ticket
 from ocpp_client.registration import OWN_INTERVAL_S, BackOff, Standing
-from station.core.effects import CloseLink, Restart
+from statemachine.claims import Hold
+from station.core.effects import CloseLink, Restart, SetPing
 from station.words.commands import ChangeSettings, ReadSettings, Reset
 from station.words.common import BootReason, Origin, StopReason, Why
 from station.words.outcomes import ACCEPTED, REJECTED, SettingsChanged, SettingsTold, SettingTold
@@ -22,17 +24,22 @@ from station.words.settings import NAMES, NEEDS_RESTART, TOML_ONLY, BadSetting, 
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
-FLUSH_PATIENCE_NS: Final = 2 * SECOND
-DELIVERY_PATIENCE_NS: Final = 5 * SECOND
-ENDING_PATIENCE_NS: Final = 30 * SECOND
+DAY_S: Final = 86_400
+FLUSH_PATIENCE_S: Final = 2  # for the answer to leave the machine
+ENDING_PATIENCE_S: Final = 30  # for sessions to end
+OPENS_PATIENCE_S: Final = 5  # for contactors to open in order
+DELIVERY_PATIENCE_S: Final = 5  # for the CSMS to take what the sessions left
+STORE_PATIENCE_S: Final = 6
+RESTART_PATIENCE_S: Final = 30  # for the shell to restart: this program should not see the end of it
 
+Stage = Literal["", "answer", "sessions", "power", "delivery", "disk", "exit"]
 SettingStatus = Literal["accepted", "restart", "rejected", "read_only", "unknown"]
 
 
 class Provisioning:
-    """`resetting` is the reset that has been accepted and not yet carried out; `stage` says how far it is."""
+    """`resetting` says why the next boot will have happened, `stage` how far the way there is; `leaving`: the process ends."""
 
-    __slots__ = ("asked", "backoff", "core", "heartbeat_s", "over", "resetting", "stage", "tell")
+    __slots__ = ("asked", "backoff", "core", "heartbeat_s", "leaving", "over", "resetting", "safe", "stage", "tell", "tries")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
@@ -40,9 +47,12 @@ class Provisioning:
         self.heartbeat_s = core.settings.heartbeat_interval_s
         self.asked = False  # a Register is on its way
         self.over: dict[str, str] | None = None  # settings set over OCPP or API
+        self.safe = core.boot.safe
         self.resetting: StopReason | None = None
-        self.stage: Literal["", "answer", "sessions", "delivery", "disk", "exit"] = ""
+        self.leaving = False
+        self.stage: Stage = ""
         self.tell: Ticket = 0
+        self.tries = 0
 
     # --- boot ---
 
@@ -51,14 +61,34 @@ class Provisioning:
         for name, record in image.get("setting", {}).items():
             assert isinstance(record, SettingRecord)
             if name in NAMES:
-                self._apply(name, record.value)
+                self._restored(name, record.value)
         self.heartbeat_s = core.settings.heartbeat_interval_s
         core.persist((self._boot_record(None),), urgent=True)
         core.after(Due.BOARD_READY, 10)
 
+    def _restored(self, name: str, text: str) -> None:
+        try:
+            self._apply(name, parse(name, text))
+        except BadSetting as bad:  # an image of a program with other limits: the default is safer
+            self.core.note("warning", "setting.refused", 0, str(bad))
+
+    def begin(self) -> None:
+        """Everything is restored. In safe mode a fault of our own lies over the whole station until somebody acknowledges it."""
+        if self.safe:
+            self.core.note("error", "boot.safe_mode")
+            self.core.faults.found(Cause.INTERNAL, 0, "safe mode")
+            self.core.faults.over(Cause.INTERNAL, 0)  # what happened is past; it stays for as long as nobody has looked
+
+    def acknowledged(self, slot: SlotId) -> None:
+        """Someone has looked at the station: it may give power again, and the restarts so far no longer count."""
+        if self.safe and slot == 0:
+            self.safe = False
+            self.core.persist((self._boot_record(None),), urgent=True)
+
     def _boot_record(self, reset: StopReason | None) -> Record:
         boot = self.core.boot
-        return Record("boot", "", BootRecord(boot.count, boot.os_boot, reset, boot.recent_ms))
+        recent = () if boot.safe and not self.safe else boot.recent_ms
+        return Record("boot", "", BootRecord(boot.count, boot.os_boot, reset, recent, not self.safe))
 
     def records(self) -> list[Record]:
         boot = self._boot_record(self.resetting if self.stage == "exit" else None)
@@ -67,17 +97,17 @@ class Provisioning:
     # --- registration ---
 
     def connected(self) -> None:
-        """The link is up. A mere reconnect needs no new registration (1.6 BOOT-12)."""
-        connection = self.core.connection
-        if connection.standing is Standing.ACCEPTED:
-            self.core.after(Due.HEARTBEAT, self.heartbeat_s)
-            self.core.availability.reconnected(everything=False)
-        else:
+        """The link is up. A mere reconnect needs no new registration (1.6 BOOT-12), and does not shorten a wait (1.6 BOOT-05)."""
+        core = self.core
+        if core.connection.standing is Standing.ACCEPTED:
+            core.availability.reconnected(everything=False)
+            if not core.deadlines.pending(Due.HEARTBEAT):  # it came due while there was nobody to ask
+                self.heartbeat()
+        elif not core.deadlines.pending(Due.REGISTER):
             self.register()
 
     def disconnected(self) -> None:
         self.asked = False
-        self.core.deadlines.cancel(Due.REGISTER)
 
     def register(self, reason: BootReason | None = None) -> None:
         """Ask to be accepted, unless that question is out already."""
@@ -96,27 +126,38 @@ class Provisioning:
                 core.deadlines.set(Due.REGISTER, core.now.mono_ns + wait * core.real)
             return
         self.backoff.reset()
+        core.connection.backoff.reset()
         core.note("info", "registered", 0, answer.status, answer.interval_s)
         if answer.time is not None:
             self._clock(answer.time)
         interval = answer.interval_s if answer.interval_s > 0 else None
         if answer.status == "accepted":
-            first = core.connection.standing is not Standing.ACCEPTED
-            core.connection.standing = Standing.ACCEPTED
-            core.deadlines.cancel(Due.REGISTER)
-            if interval is not None:
-                self.heartbeat_s = interval
-            core.after(Due.HEARTBEAT, self.heartbeat_s)
-            if first:
-                core.availability.reconnected(everything=True)
+            self._accepted(interval)
             return
         core.connection.standing = Standing.PENDING if answer.status == "pending" else Standing.REJECTED
         core.after(Due.REGISTER, interval or OWN_INTERVAL_S)
 
+    def _accepted(self, interval_s: int | None) -> None:
+        core = self.core
+        first = core.connection.standing is not Standing.ACCEPTED
+        core.connection.standing = Standing.ACCEPTED
+        core.deadlines.cancel(Due.REGISTER)
+        if interval_s is not None:
+            self.heartbeat_s = interval_s
+        self._next_heartbeat()
+        if first:
+            core.availability.reconnected(everything=True)
+
+    # --- heartbeat and clock ---
+
+    def _next_heartbeat(self) -> None:
+        """At the interval, whatever else is sent; once a day at least, for the clock (1.6 HB-02), with an interval of 0 too."""
+        self.core.after(Due.HEARTBEAT, min(self.heartbeat_s or DAY_S, DAY_S))
+
     def heartbeat(self) -> None:
         if self.core.connection.online:
             self.core.connection.put(AskTime())
-            self.core.after(Due.HEARTBEAT, self.heartbeat_s)
+            self._next_heartbeat()
 
     def time_told(self, answer: AnyAnswer) -> None:
         if isinstance(answer, TimeTold) and answer.time is not None:
@@ -135,21 +176,19 @@ class Provisioning:
     # --- settings ---
 
     def change(self, ticket: Ticket, origin: Origin, command: ChangeSettings) -> None:
-        """The answer waits until the new values are on the disk (1.6 CONF-01 to 04, CONF-09)."""
+        """All or nothing of what is allowed, once it is on the disk; only then is it answered (1.6 CONF-01 to 04, CONF-09)."""
         statuses: list[SettingStatus] = []
-        puts = []
+        values: dict[str, object] = {}
         for name, text in command.changes:
-            status = self._change(name, text)
-            statuses.append(status)
-            if name is not None and status in ("accepted", "restart"):
-                puts.append(Record("setting", name, SettingRecord((self.over or {})[name])))
+            statuses.append(self._judge(name, text, values))
         outcome = SettingsChanged(tuple(statuses))
-        if puts:
-            self.core.persist(tuple(puts), (), True, self._changed, ticket, outcome)
+        if values:
+            puts = tuple(Record("setting", name, SettingRecord(spell(value))) for name, value in values.items())
+            self.core.persist(puts, (), True, self._changed, ticket, outcome, values)
         else:
             self.core.answer(ticket, outcome)
 
-    def _change(self, name: str | None, text: str) -> SettingStatus:
+    def _judge(self, name: str | None, text: str, values: dict[str, object]) -> SettingStatus:
         if name is None or name not in NAMES:
             return "unknown"
         if name in TOML_ONLY:
@@ -161,34 +200,38 @@ class Provisioning:
             return "rejected"
         if not self.core.metering.offers(name, value):
             return "rejected"
-        self._apply(name, text)
-        self.over = {**(self.over or {}), name: spell(value)}
-        self._took_effect(name)
+        values[name] = value
         return "restart" if name in NEEDS_RESTART else "accepted"
 
-    def _apply(self, name: str, text: str) -> None:
-        try:
-            value = parse(name, text)
-        except BadSetting as bad:  # an image of a program with other limits: the default is safer
-            self.core.note("warning", "setting.refused", 0, str(bad))
-            return
+    def _changed(self, ok: bool, ticket: Ticket, outcome: SettingsChanged, values: dict[str, object]) -> None:
+        if not ok:
+            outcome = SettingsChanged(tuple("rejected" for _ in outcome.statuses))
+        self.core.answer(ticket, outcome)
+        for name, value in values.items() if ok else ():
+            self._apply(name, value)
+            self._took_effect(name)
+
+    def _apply(self, name: str, value: object) -> None:
         self.core.settings = changed(self.core.settings, name, value)
         self.over = {**(self.over or {}), name: spell(value)}
 
     def _took_effect(self, name: str) -> None:
         """Some settings act at once on what is already running (1.6 HB-04)."""
         core = self.core
-        if name == "heartbeat_interval_s":
-            self.heartbeat_s = core.settings.heartbeat_interval_s
-            if core.connection.online:
-                core.after(Due.HEARTBEAT, self.heartbeat_s)
-        elif name in ("sample_interval_s", "aligned_interval_s"):
-            core.metering.realign()
-
-    def _changed(self, ok: bool, ticket: Ticket, outcome: SettingsChanged) -> None:
-        if not ok:
-            outcome = SettingsChanged(tuple("rejected" for _ in outcome.statuses))
-        self.core.answer(ticket, outcome)
+        match name:
+            case "heartbeat_interval_s":
+                self.heartbeat_s = core.settings.heartbeat_interval_s
+                if core.connection.online:
+                    self._next_heartbeat()
+            case "ping_interval_s":
+                if core.connection.up:
+                    core.emit(SetPing(core.settings.ping_interval_s))
+            case "sample_interval_s" | "aligned_interval_s":
+                core.metering.realign()
+            case "light_percent":
+                core.lights.refresh_all()
+            case _:
+                pass
 
     def read(self, ticket: Ticket, origin: Origin, command: ReadSettings) -> None:
         names = command.names or NAMES
@@ -202,15 +245,29 @@ class Provisioning:
 
     def reset(self, ticket: Ticket, origin: Origin, command: Reset) -> None:
         """Answer first; once the answer has left the machine the reset goes on (1.6 RESET-01, RESET-02)."""
-        if self.resetting is not None:
+        if self.stage:
             self.core.answer(ticket, REJECTED)
             return
         self.resetting = StopReason.HARD_RESET if command.hard else StopReason.SOFT_RESET
         self.stage, self.tell = "answer", ticket
-        self.core.deadlines.set(Due.RESTART, self.core.now.mono_ns + FLUSH_PATIENCE_NS * self.core.real)
+        self.core.after(Due.RESTART, FLUSH_PATIENCE_S * self.core.real)
         self.core.answer(ticket, ACCEPTED, tell=True)
         if ticket < 0:
             self.flushed(ticket)
+
+    def shutdown(self) -> None:
+        """SIGTERM: power off in order, sessions stay open on the disk and are ended by the next boot, locks stay as they are."""
+        if self.leaving:
+            return
+        self.resetting, self.leaving, self.stage = StopReason.REBOOT, True, "power"
+        self._close_slots()
+        self.core.after(Due.RESTART, OPENS_PATIENCE_S)
+        self.progress()
+
+    @property
+    def restarting(self) -> bool:
+        """All is done but the restart itself."""
+        return self.stage == "exit"
 
     def flushed(self, tell: int) -> None:
         if self.stage == "answer" and tell == self.tell:
@@ -218,24 +275,32 @@ class Provisioning:
 
     def _answer_sent(self) -> None:
         core = self.core
+        self._close_slots()
         if self.resetting is StopReason.HARD_RESET:
             for slot in core.slots:
                 core.power.cut(slot)
             self._store_reset()
             return
         self.stage = "sessions"
-        core.deadlines.set(Due.RESTART, core.now.mono_ns + ENDING_PATIENCE_NS)
+        core.after(Due.RESTART, ENDING_PATIENCE_S)
         for slot in core.slots:
             core.power.end(slot, StopReason.SOFT_RESET, Why.RESET)
         self.progress()
 
+    def _close_slots(self) -> None:
+        """From here on nobody begins to charge, and nobody's power comes back."""
+        for slot in self.core.slots:
+            self.core.power.hold(slot, Hold.RESTART)
+
     def progress(self) -> None:
-        """Called whenever a session or a delivery is over: a soft reset waits for both."""
+        """Called whenever a session or a delivery is over, or a contactor has opened: whoever waits for that goes on."""
         core = self.core
         if self.stage == "sessions" and all(slot.session is None for slot in core.slots):
             self.stage = "delivery"
-            core.deadlines.set(Due.RESTART, core.now.mono_ns + DELIVERY_PATIENCE_NS * core.real)
+            core.after(Due.RESTART, DELIVERY_PATIENCE_S * core.real)
         if self.stage == "delivery" and (not core.connection.outbox.records or not core.connection.online):
+            self._store_reset()
+        if self.stage == "power" and not any(slot.permitted or slot.power_closed for slot in core.slots):
             self._store_reset()
 
     def restart_due(self) -> None:
@@ -243,31 +308,44 @@ class Provisioning:
         match self.stage:
             case "answer":
                 self._answer_sent()
-            case "sessions" | "delivery" | "disk":
-                self._restart(True)
-            case "" | "exit":
+            case "sessions" | "power" | "delivery":
+                self._store_reset()
+            case "disk":
+                self._restart(False)
+            case "exit":
+                self._not_restarted()
+            case "":
                 pass
 
     def _store_reset(self) -> None:
-        self.stage = "disk"
-        self.core.after(Due.RESTART, 6 * self.core.real)
-        self.core.persist((self._boot_record(self.resetting),), (), True, self._restart)
-
-    def _restart(self, _ok: bool) -> None:
-        if self.stage == "exit":
-            return
-        self.stage = "exit"
         core = self.core
-        core.deadlines.cancel(Due.RESTART)
+        self.stage = "disk"
+        core.after(Due.RESTART, STORE_PATIENCE_S * core.real)
+        if any(slot.session is not None for slot in core.slots):
+            core.transactions.leave_mark()  # the next boot ends them, with this as their end
+        core.persist((self._boot_record(self.resetting),), (), True, self._restart)
+
+    def _restart(self, _stored: bool) -> None:
+        if self.stage != "disk":
+            return
+        core = self.core
+        self.stage = "exit"
+        core.after(Due.RESTART, RESTART_PATIENCE_S * core.real)
         for slot in core.slots:
             core.power.cut(slot)
         core.emit(CloseLink("restart"))
-        core.emit(Restart(self.resetting))
+        core.emit(Restart(None if self.leaving else self.resetting))
 
-    def shutdown(self) -> None:
-        """SIGTERM: power off in order, sessions stay open on the disk and are ended by the next boot, locks stay as they are."""
+    def _not_restarted(self) -> None:
+        """We are still here, so the shell did not do it: again, ResetRetries times; then the station goes on as it is."""
         core = self.core
+        self.tries += 1
+        core.note("error", "restart.failed", 0, self.tries)
+        if self.tries <= core.settings.reset_retries:
+            self.stage = "disk"
+            self._restart(True)
+            return
+        self.stage, self.resetting, self.leaving, self.tries = "", None, False, 0
+        core.persist((self._boot_record(None),), urgent=True)
         for slot in core.slots:
-            core.power.cut(slot)
-        core.transactions.leave_mark()
-        self._store_reset()
+            core.power.release(slot, Hold.RESTART)

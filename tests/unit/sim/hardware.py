@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from hal.actions import AnyAction, Offer, PermitPower, SetLock
 from hal.signals import AnySignal, MeterRead
@@ -20,15 +21,33 @@ TETHERED = StationShape(slots=(SlotShape(kind="tethered", max_current_ma=16_000)
 DIRECT = StationShape(slots=(SlotShape(kind="dc", max_current_ma=250_000),))
 
 
-class Bench:
-    """`said` holds (milliseconds, signal) since the last `hush`."""
+class LateScheduler(VirtualScheduler):
+    """Runs everything at the next multiple of `tick_s`, as a busy host does, only worse."""
 
-    def __init__(self, shape: StationShape = SOCKETS, latency_ms: int = 50, log_periods: bool = False) -> None:
-        self.clock = VirtualScheduler()
+    __slots__ = ("calls", "tick_s")
+
+    def __init__(self, tick_s: int) -> None:
+        super().__init__()
+        self.tick_s = tick_s
+        self.calls = 0
+
+    def call_at(self, at_ns: int, call: Callable[..., None], *args: Any) -> list[Any]:
+        self.calls += 1
+        tick_ns = self.tick_s * SECOND
+        return super().call_at(-(-at_ns // tick_ns) * tick_ns if tick_ns else at_ns, call, *args)
+
+
+class Bench:
+    """`said` holds (milliseconds, signal) since the last `hush`. `tick_s`: the clock is late by up to so much."""
+
+    def __init__(
+        self, shape: StationShape = SOCKETS, latency_ms: int = 50, log_periods: bool = False, tick_s: int = 0
+    ) -> None:
+        self.clock = LateScheduler(tick_s)
         self.board = SimBoard(shape, latency_ms=latency_ms, log_periods=log_periods)
         self.said: list[tuple[int, AnySignal]] = []
         self.board.start(self.hear, self.clock)
-        self.run(1)
+        self.run(max(1, tick_s))
         self.hush()
 
     def hear(self, signal: AnySignal) -> None:

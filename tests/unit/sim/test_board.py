@@ -117,6 +117,19 @@ def test_permission_that_is_gone_again_closes_nothing() -> None:
     assert bench.heard(PowerReported) == [PowerReported(1, False)]
 
 
+def test_permission_does_not_close_on_a_car_that_is_about_to_leave_c() -> None:
+    bench = Bench()
+    bench.car("zoe-r110")
+    bench.apply(Offer(1, 16_000))
+    bench.run(10)
+    bench.apply(Offer(1, None))
+    bench.run(0.1)
+    assert bench.board.slot(1).pilot is Pilot.C
+    bench.apply(PermitPower(1, True))
+    bench.run(10)
+    assert not bench.heard(PowerReported)
+
+
 def test_less_than_6_a_is_no_offer() -> None:
     bench = Bench()
     bench.charge(offer_ma=5_900)
@@ -153,6 +166,23 @@ def test_nor_while_a_core_that_acts_at_once_is_listening() -> None:
     story.clear()
     board.present("04A1B2C3")
     assert story == ["hears CardPresented", "is done", "hears MeterRead", "hears PowerReported"]
+
+
+def test_what_is_done_to_the_board_while_it_speaks_is_told_afterwards() -> None:
+    clock, story = VirtualScheduler(), list[str]()
+    board = SimBoard(SOCKETS)
+
+    def core(signal: AnySignal) -> None:
+        story.append(f"hears {type(signal).__name__}")
+        if isinstance(signal, CardPresented):
+            board.acknowledge()
+            story.append("is done")
+
+    board.start(core, clock)
+    clock.run_for(1)
+    story.clear()
+    board.present("04A1B2C3")
+    assert story == ["hears CardPresented", "is done", "hears FaultAcknowledged"]
 
 
 def test_order_is_kept_although_ties_are_drawn() -> None:

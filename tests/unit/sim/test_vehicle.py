@@ -10,6 +10,7 @@ from hal.actions import Offer, PermitPower
 from hal.signals import VehicleChanged
 from hal.units import SECOND, Pilot
 from sim.profiles import PROFILES
+from sim.scheduler import VirtualScheduler
 from sim.vehicle import Mode, Vehicle
 from tests.unit.sim.hardware import Bench
 
@@ -202,6 +203,30 @@ def test_a_full_car_never_asks() -> None:
     assert bench.board.slot(1).pilot is Pilot.B
 
 
+def test_a_new_limit_in_the_moment_of_being_full_changes_nothing() -> None:
+    """The timer is late: the battery is full already when the limit changes."""
+    bench = Bench(tick_s=60)
+    car = bench.charge("model-3-lr", 795)
+    while not car.full:
+        bench.run(1)
+        car.power_mw(bench.now_ns)
+    assert bench.board.slot(1).pilot is Pilot.C
+    bench.apply(Offer(1, 10_000))
+    bench.run(200)
+    assert car.mode is Mode.FULL
+    assert bench.board.slot(1).pilot is Pilot.B
+
+
+def test_nothing_ticks() -> None:
+    """From empty to full in ten hours and a day beyond it, a board makes a handful of calls."""
+    bench = Bench()
+    car = bench.charge("leaf-40", 50)
+    bench.run(34 * 3_600)
+    assert car.mode is Mode.FULL
+    assert bench.clock.calls <= 16
+    assert bench.clock.pending == 0
+
+
 def test_the_target_may_be_another() -> None:
     bench = Bench()
     car = Vehicle(PROFILES["model-3-lr"], 800, target_percent=90)
@@ -249,17 +274,26 @@ OFFERS = st.lists(
 )
 
 
-@given(st.sampled_from(sorted(PROFILES)), st.integers(300, 999), OFFERS, st.lists(st.integers(1, 20_000), max_size=30))
+@given(
+    st.sampled_from(sorted(PROFILES)),
+    st.integers(300, 999),
+    OFFERS,
+    st.lists(st.integers(1, 20_000), max_size=30),
+    st.sampled_from([0, 1, 17]),
+)
 def test_energy_does_not_depend_on_who_reads_and_never_falls(
-    name: str, soc_permille: int, offers: list[tuple[int, int | None]], reads_s: list[int]
+    name: str, soc_permille: int, offers: list[tuple[int, int | None]], reads_s: list[int], tick_s: int
 ) -> None:
-    """The same story told twice, once read at many instants: to the mWh the same, and what was read only rises."""
+    """The same story told twice, once read at many instants: to the mWh the same, and what was read only rises.
+
+    Also where the clock is late, so that curves have ended before anybody was told.
+    """
 
     def story(read_at_s: list[int]) -> tuple[int, int]:
-        bench, seen = Bench(), list[int]()
+        bench, seen = Bench(tick_s=tick_s), list[int]()
         car = bench.charge(name, soc_permille)
         for at_s in read_at_s:
-            bench.clock.call_at(at_s * SECOND, lambda: seen.append(bench.board.true_energy_mwh(1)))
+            VirtualScheduler.call_at(bench.clock, at_s * SECOND, lambda: seen.append(bench.board.true_energy_mwh(1)))
         for seconds, offer_ma in offers:
             bench.run(seconds)
             bench.apply(Offer(1, offer_ma))

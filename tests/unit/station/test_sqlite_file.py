@@ -67,13 +67,12 @@ def test_a_group_that_only_forgets_what_is_not_there_writes_nothing(file: Record
     assert log.read_bytes() == before
 
 
-def test_one_file_serves_one_program(file: RecordFile) -> None:
+def test_one_file_serves_one_program(path: Path) -> None:
+    first = RecordFile(path, 0)
     with pytest.raises(StoreError, match=rf"station\.db is in use by process {os.getpid()}:"):
-        RecordFile(file.path, 0)
-    file.close()
-    again = RecordFile(file.path, 0)
-    again.close()
-    file.__init__(file.path, 0)  # type: ignore[misc]  # for the fixture to close
+        RecordFile(path, 0)
+    first.close()
+    RecordFile(path, 0).close()
 
 
 def test_another_program_s_database_is_left_alone(path: Path) -> None:
@@ -184,3 +183,5 @@ def test_a_disk_without_room_for_the_ballast_still_opens(path: Path, monkeypatch
 
 def test_free_bytes_are_those_of_its_disk(file: RecordFile) -> None:
     assert 0 < file.free_bytes() < 1 << 60
+    file.path = file.path.parent / "gone" / "x.db"
+    assert file.free_bytes() == 0

@@ -1,0 +1,153 @@
+"""How each fault of a plan begins and ends in a world. What they may do and what must still hold is told in `plan.py`.
+
+Only faults that can happen, within real bounds. Not here: when (the plan), whether the station copes (`checkers/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from hal.units import SECOND, Cause
+from sim import plan
+from sim.board import ReaderFault as ReaderMode
+from sim.meter import MeterFault as MeterState
+from sim.meter import MeterFaultKind
+from sim.slot import ContactorFault as ContactorMode
+from sim.slot import LockFault as LockMode
+from sim.slot import PilotFault as PilotMode
+
+if TYPE_CHECKING:
+    from sim.world import World
+    from station.shell.runner import Unit
+
+SPIKE_MWH: Final = 50_000_000
+BACK_MWH: Final = 1_500_000
+WRAP_LEFT_MWH: Final = 400_000
+SLOW_DISK_MS: Final = 2_500
+UNDER_MV: Final = 180_000
+OVER_MV: Final = 270_000
+
+
+def begin(world: World, fault: plan.AnyFault) -> None:
+    """The fault begins now. A slot or station that the shape does not have is skipped: plans are shrunk and merged."""
+    unit = world.unit_at(fault.station)
+    if unit is not None and _has_slot(world, unit, fault):
+        BEGIN[type(fault)](world, unit, fault)
+
+
+def end(world: World, fault: plan.AnyFault) -> None:
+    """The fault ends now; harmless when it never began."""
+    unit = world.unit_at(fault.station)
+    if unit is not None and _has_slot(world, unit, fault):
+        END[type(fault)](world, unit, fault)
+
+
+def _has_slot(world: World, unit: Unit, fault: plan.AnyFault) -> bool:
+    slot = getattr(fault, "slot", 1)
+    return 1 <= slot <= len(world.boards[unit.id].slots)
+
+
+def _reader(world: World, unit: Unit, fault: plan.ReaderFault) -> None:
+    if fault.how == "stuck":  # a card lies on the reader: it is read again and again
+        for second in range(int(min(fault.for_s, 60))):
+            world.later(second, world.boards[unit.id].present, world.plan.shape.cards[0])
+        return
+    world.boards[unit.id].set_reader_fault(ReaderMode(fault.how))
+
+
+def _lock(world: World, unit: Unit, fault: plan.LockFault) -> None:
+    slot = world.boards[unit.id].slot(fault.slot)
+    if slot.shape.has_lock:
+        slot.lock_fault = LockMode(fault.how)
+
+
+def _meter(world: World, unit: Unit, fault: plan.MeterFault) -> None:
+    amount = {"spike": SPIKE_MWH, "backwards": BACK_MWH, "rollover": WRAP_LEFT_MWH}.get(fault.how, 0)
+    meter = world.boards[unit.id].slot(fault.slot).meter
+    meter.set_fault(MeterState(MeterFaultKind(fault.how), amount), world.clock.now().mono_ns)
+
+
+def _board(world: World, unit: Unit, fault: plan.BoardFault) -> None:
+    board = world.boards[unit.id]
+    if fault.cause in ("under_voltage", "over_voltage"):
+        board.set_mains(UNDER_MV if fault.cause == "under_voltage" else OVER_MV)
+    cause = Cause(fault.cause)
+    board.raise_fault(0 if cause is Cause.READER else fault.slot, cause)
+
+
+def _board_over(world: World, unit: Unit, fault: plan.BoardFault) -> None:
+    board = world.boards[unit.id]
+    if fault.cause in ("under_voltage", "over_voltage"):
+        board.set_mains(230_000)
+    cause = Cause(fault.cause)
+    board.clear_fault(0 if cause is Cause.READER else fault.slot, cause)
+
+
+def _vehicle(world: World, unit: Unit, fault: plan.VehicleFault) -> None:
+    vehicle = world.boards[unit.id].slot(fault.slot).vehicle
+    if vehicle is not None:
+        vehicle.misbehave(overdraw_ma=fault.over_a * 1000 if fault.how == "overdraws" else 0, stalled=fault.how == "stalls")
+
+
+def _vehicle_over(world: World, unit: Unit, fault: plan.VehicleFault) -> None:
+    vehicle = world.boards[unit.id].slot(fault.slot).vehicle
+    if vehicle is not None:
+        vehicle.misbehave()
+
+
+def _clock(world: World, unit: Unit, fault: plan.ClockFault) -> None:
+    world.set_os_clock(unit, fault)
+
+
+def _disk(world: World, unit: Unit, fault: plan.DiskFault) -> None:
+    until_ns = world.clock.now().mono_ns + int(fault.for_s * SECOND)
+    disk = world.disks[unit.id]
+    match fault.how:
+        case "slow":
+            disk.slow(until_ns, SLOW_DISK_MS)
+        case "full":
+            disk.full(until_ns)
+        case "failing":
+            disk.fail(until_ns)
+
+
+def _power(world: World, unit: Unit, fault: plan.PowerCut) -> None:
+    world.arm_cut(unit, fault)
+
+
+def _nothing(world: World, unit: Unit, fault: Any) -> None:
+    """Ends by itself."""
+
+
+BEGIN: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], None]]] = {
+    plan.ReaderFault: _reader,
+    plan.LockFault: _lock,
+    plan.ContactorFault: lambda w, u, f: w.boards[u.id].set_contactor_fault(f.slot, ContactorMode(f.how)),
+    plan.MeterFault: _meter,
+    plan.LightsFault: lambda w, u, f: w.boards[u.id].set_lights_dead(True),
+    plan.PilotFault: lambda w, u, f: w.boards[u.id].set_pilot_fault(f.slot, PilotMode(f.how)),
+    plan.BoardFault: _board,
+    plan.VehicleFault: _vehicle,
+    plan.ClockFault: _clock,
+    plan.DiskFault: _disk,
+    plan.PowerCut: _power,
+    plan.NetworkFault: lambda w, u, f: w.networks[u.id].begin(f.how, f.latency_ms),
+    plan.CsmsFault: lambda w, u, f: w.csms.misbehave(u.id, f),
+}
+
+END: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], None]]] = {
+    plan.ReaderFault: lambda w, u, f: w.boards[u.id].set_reader_fault(None),
+    plan.LockFault: lambda w, u, f: setattr(w.boards[u.id].slot(f.slot), "lock_fault", None),
+    plan.ContactorFault: lambda w, u, f: w.boards[u.id].set_contactor_fault(f.slot, None),
+    plan.MeterFault: lambda w, u, f: w.boards[u.id].slot(f.slot).meter.set_fault(None, w.clock.now().mono_ns),
+    plan.LightsFault: lambda w, u, f: w.boards[u.id].set_lights_dead(False),
+    plan.PilotFault: lambda w, u, f: w.boards[u.id].set_pilot_fault(f.slot, None),
+    plan.BoardFault: _board_over,
+    plan.VehicleFault: _vehicle_over,
+    plan.ClockFault: _nothing,
+    plan.DiskFault: _nothing,
+    plan.PowerCut: _nothing,
+    plan.NetworkFault: lambda w, u, f: w.networks[u.id].end(f.how),
+    plan.CsmsFault: lambda w, u, f: w.csms.behave(u.id, f),
+}
