@@ -111,7 +111,8 @@ class Pattern(enum.Enum):
 
 
 class Light(msgspec.Struct, frozen=True, gc=False):
-    """What a lamp shows."""
+    """What a lamp shows, and how bright it is."""
 
     colour: Colour
     pattern: Pattern = Pattern.STEADY
+    percent: int = 100

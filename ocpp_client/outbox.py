@@ -100,14 +100,20 @@ class Outbox:
         self.counter = max(self.counter, number)
         return queued
 
-    def next(self, now_ns: MonoNs, accepted: bool) -> Queued | None:
-        """What may be sent now. Before acceptance only BootNotification and what was triggered (1.6 BOOT-02, BOOT-08)."""
+    def next(self, now_ns: MonoNs, accepted: bool, pending: bool = False) -> Queued | None:
+        """What may be sent now. Before acceptance only BootNotification, and while it is pending what was triggered
+        (1.6 BOOT-02, BOOT-08)."""
         for lane in self._lanes:
             if not lane:
                 continue
             head = lane[0]
-            if head.stored and head.not_before_ns <= now_ns and (accepted or head.lane is Lane.BOOT or head.triggered):
-                return head
+            if accepted or head.lane is Lane.BOOT:
+                if head.stored and head.not_before_ns <= now_ns:
+                    return head
+            elif pending:
+                triggered = next((queued for queued in lane if queued.triggered), None)
+                if triggered is not None:
+                    return triggered
         return None
 
     @property

@@ -15,7 +15,7 @@ from ocpp_client.outbox import Queued
 from ocpp_client.wire.frame import Call, CallError, CallResult, join
 from station.words.commands import AnyCommand
 
-INBOUND_BOUND: Final = 16
+INBOUND_BOUND: Final = 16  # calls of the peer that may be unanswered at a time
 NO_ID: Final = "-1"  # for frames whose id could not be read
 
 
@@ -55,8 +55,8 @@ class Rpc:
         return queued
 
     def take(self, call: Call) -> bool:
-        """The peer calls. False: too many are waiting already."""
-        if len(self.waiting) >= INBOUND_BOUND:
+        """The peer calls. False: too many of its calls are unanswered already."""
+        if len(self.waiting) + (self.asked is not None) >= INBOUND_BOUND:
             return False
         self.waiting.append(call)
         return True

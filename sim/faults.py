@@ -63,6 +63,8 @@ def _lock(world: World, unit: Unit, fault: plan.LockFault) -> None:
 
 
 def _meter(world: World, unit: Unit, fault: plan.MeterFault) -> None:
+    if fault.how == "rollover" and not world.boards[unit.id].slot(fault.slot).meter.wrap_mwh:
+        return  # a register of no known width never rolls over
     amount = {"spike": SPIKE_MWH, "backwards": BACK_MWH, "rollover": WRAP_LEFT_MWH}.get(fault.how, 0)
     meter = world.boards[unit.id].slot(fault.slot).meter
     meter.set_fault(MeterState(MeterFaultKind(fault.how), amount), world.clock.now().mono_ns)

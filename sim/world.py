@@ -226,10 +226,18 @@ class World(Runner):
                     board.acknowledge(slot.number)
                     if not board.unplug(slot.number) and waited > REST_S / 8:
                         board.drive_off(slot.number)
-            if waited > REST_S / 4 and self.at_rest():
+            if waited == REST_S / 4:
+                self._end_what_is_left()
+            if waited > REST_S / 4 + LOOK_S and self.at_rest():
                 break
         for checker in self.checkers:
             checker.settled(self)
+
+    def _end_what_is_left(self) -> None:
+        """The operator ends by hand what nobody came back for."""
+        for transaction in self.csms.transactions.values():
+            if transaction.meter_stop is None and self.csms.pipe(transaction.station) is not None:
+                self.csms.call(transaction.station, "RemoteStopTransaction", {"transactionId": transaction.number})
 
     def at_rest(self) -> bool:
         """Nothing waits on any disk, no session runs, no energy flows."""

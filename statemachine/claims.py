@@ -23,12 +23,14 @@ class Hold(enum.IntFlag):
     STOPPING = 512
     REFUSED = 1024  # the token was refused after the start
     SUPPLY = 2048  # no share of the supply for it now
+    RESTART = 4096  # the station is about to restart, or to end
 
 
 SENTENCES: dict[Hold, str] = {
     Hold.SAFE_MODE: "the station is in safe mode",
     Hold.FAULT: "a fault stands",
     Hold.NOT_READY: "the board has not reported its state yet",
+    Hold.RESTART: "the station is about to restart",
     Hold.INOPERATIVE: "the slot is out of operation",
     Hold.NO_VEHICLE: "no vehicle is connected",
     Hold.NO_SESSION: "nobody is authorised",

@@ -113,6 +113,11 @@ class Slot:
         """Some fault withholds power."""
         return any(f.row.power in (Power.CUT, Power.WITHHELD, Power.ORDERLY) for f in self.faults or ())
 
+    @property
+    def open_to_new(self) -> bool:
+        """Somebody may begin here: in operation, no fault, and no restart on its way."""
+        return self.operative and self.faulted() is None and not self.holds & Hold.RESTART
+
     def target(self) -> SlotStatus:
         """The base state that the facts ask for."""
         if self.session is not None and self.phase is not Phase.IDLE:

@@ -157,7 +157,8 @@ class StationCore:
         core.authorization.restore(image)
         core.availability.restore(image)
         core.events.restore(image)
-        core.connection.start()
+        core.provisioning.begin()
+        core.connection.dial()
         return core, core._finish()
 
     # --- the one entry point ---
@@ -265,6 +266,10 @@ class StationCore:
     def stored(self, item: Stored) -> None:
         self._settle_store(item.ticket, True)
 
+    def acknowledged(self, item: FaultAcknowledged) -> None:
+        self.faults.acknowledged(item.slot)
+        self.provisioning.acknowledged(item.slot)
+
     def store_failed(self, item: StoreFailed) -> None:
         self.note("error", "store.failed", 0, item.why)
         self.faults.store_failed()
@@ -309,7 +314,7 @@ HANDLERS: Final[dict[type, Callable[[StationCore, Any], None]]] = {
     MeterRead: lambda core, item: core.metering.meter_read(item),
     MeterFailed: lambda core, item: core.metering.meter_failed(item),
     BoardFault: lambda core, item: core.faults.reported(item),
-    FaultAcknowledged: lambda core, item: core.faults.acknowledged(item.slot),
+    FaultAcknowledged: StationCore.acknowledged,
     PowerFailing: lambda core, item: core.power.power_failing(),
 }
 

@@ -19,6 +19,9 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000)]
 Measurands: TypeAlias = tuple[Measurand, ...]
 
 
+SAMPLES_MAX: Final = 1000  # kept of one transaction for its end; above it every second one in between goes
+
+
 class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """All settings of a station. Units last in the name."""
 
@@ -65,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     # the rest
     reset_retries: Count = 1
     light_percent: Annotated[int, Meta(ge=0, le=100)] = 100
+    blink_repeat: Annotated[int, Meta(ge=0, le=100)] = 6
 
 
 # Settings that only the operator's TOML may set: nobody changes them over the air.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from ocpp_client.dialects.v16.profiles import BUILT
-from station.words.settings import StationShape
+from station.words.settings import SAMPLES_MAX, StationShape
 
 MAX_KEYS: Final = 100  # in one GetConfiguration
 MAX_MEASURANDS: Final = 20  # in one list
@@ -72,6 +72,7 @@ KEYS: Final = (
     Key("AllowOfflineTxForUnknownId", "allow_offline_unknown"),
     Key("AuthorizationCacheEnabled", "cache_enabled"),
     Key("AuthorizeRemoteTxRequests", "authorize_remote"),
+    Key("BlinkRepeat", "blink_repeat"),
     Key("ClockAlignedDataInterval", "aligned_interval_s"),
     Key("ConnectionTimeOut", "connection_timeout_s"),
     Key("ConnectorPhaseRotation", "phase_rotation", check=_rotation, unset=_rotation_as_built),
@@ -93,11 +94,13 @@ KEYS: Final = (
     Key("ResetRetries", "reset_retries"),
     Key("StopTransactionOnEVSideDisconnect", "stop_on_ev_disconnect"),
     Key("StopTransactionOnInvalidId", "stop_on_invalid"),
+    Key("StopTransactionMaxMeterValues", fixed=lambda _: str(SAMPLES_MAX)),
     Key("StopTxnAlignedData", "stop_aligned", check=_measurands),
     Key("StopTxnAlignedDataMaxLength", fixed=lambda _: str(MAX_MEASURANDS)),
     Key("StopTxnSampledData", "stop_sampled", check=_measurands),
     Key("StopTxnSampledDataMaxLength", fixed=lambda _: str(MAX_MEASURANDS)),
     Key("SupportedFeatureProfiles", fixed=lambda _: ",".join(BUILT)),
+    Key("SupportedFeatureProfilesMaxLength", fixed=lambda _: str(len(BUILT))),
     Key("TransactionMessageAttempts", "transaction_attempts"),
     Key("TransactionMessageRetryInterval", "transaction_retry_s"),
     Key("UnlockConnectorOnEVSideDisconnect", "unlock_on_ev_disconnect", fixed=_unlock_fixed),

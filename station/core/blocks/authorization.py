@@ -208,7 +208,7 @@ class Authorization:
         """A vehicle connected here: the oldest authorisation that fits takes the slot, one made for this slot first."""
         core = self.core
         core.transactions.changed(slot, Why.CABLE_PLUGGED_IN)
-        if not slot.operative or slot.faulted() is not None:
+        if not slot.open_to_new:
             return
         fits = [p for p in self.pending if p.slot == slot.id] or [p for p in self.pending if p.slot is None]
         if fits:
@@ -279,11 +279,11 @@ class Authorization:
 
     def free(self, slot: Slot) -> bool:
         """Nobody is here, and somebody may come."""
-        return slot.operative and not slot.occupied and slot.faulted() is None and not slot.reserved
+        return slot.open_to_new and not slot.occupied and not slot.reserved
 
     def waits(self, slot: Slot) -> bool:
         """A vehicle is connected and nobody is authorised for it."""
-        if not slot.operative or slot.faulted() is not None or slot.session is not None:
+        if not slot.open_to_new or slot.session is not None:
             return False
         return slot.plugged and slot.phase is Phase.IDLE
 

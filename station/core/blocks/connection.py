@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hal.clock import Due
 from hal.disk import Record
-from hal.units import SECOND, Ticket
+from hal.units import SECOND, MonoNs, Ticket
 from ocpp_client.dialects import load
 from ocpp_client.dialects.base import About, Answered, CallRefused, Dialect
 from ocpp_client.link import LinkDown, LinkUp
@@ -28,11 +28,17 @@ from station.words.questions import AnyAnswer, AskTime, Authorize, LinkLost, Ref
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
+STEADY_NS: Final = 30 * SECOND  # a connection that lasted so long was a good one: the waits between attempts begin anew
+UNAUTHORIZED: Final = (401, 403)
+
 ASK_SHARE: Final = 0.7  # of the message time-out: what a command may take before it is answered TimedOut
 
 
 class Connection:
-    """`dialect` is None until a subprotocol has been agreed in this boot."""
+    """One connection at a time: `OpenLink` is asked for only after the `LinkDown` of the one before (OCPP-J §4.1.1).
+
+    `transactions` are 1.6's transactionIds by session. `triggering`: what is put now was asked for by the CSMS.
+    """
 
     __slots__ = (
         "about",
@@ -46,6 +52,7 @@ class Connection:
         "transactions",
         "triggering",
         "up",
+        "up_at_ns",
     )
 
     def __init__(self, core: StationCore) -> None:
@@ -55,6 +62,7 @@ class Connection:
         self.backoff = BackOff()
         self.standing = Standing.UNKNOWN
         self.up = False
+        self.up_at_ns = 0
         self.dialect: Dialect = load(core.policies.version)
         self.transactions: dict[str, int] = {}
         self.counter = 0
@@ -72,28 +80,40 @@ class Connection:
 
     # --- the link ---
 
-    def start(self) -> None:
-        self.core.emit(OpenLink((self.dialect.subprotocol,)))
-
     def dial(self) -> None:
-        self.core.emit(OpenLink((self.dialect.subprotocol,)))
+        """Offer what we speak. While a restart is on its way there is nothing to say; should it fail, there is."""
+        if self.core.provisioning.restarting:
+            self._dial_later()
+        else:
+            self.core.emit(OpenLink((self.dialect.subprotocol,)))
 
-    def link_up(self, item: LinkUp) -> None:
-        self.up = True
-        self.backoff.reset()
-        self.core.note("info", "link.up", 0, item.subprotocol)
-        self.core.provisioning.connected()
-
-    def link_down(self, item: LinkDown) -> None:
-        core, was_up = self.core, self.up
-        self.up = False
-        settings = core.settings
+    def _dial_later(self) -> MonoNs:
+        """The wait before the next attempt grows from failure to failure and has a random part (1.6 J-45)."""
+        core, settings = self.core, self.core.settings
         wait = self.backoff.next_ns(
             settings.backoff_min_s, settings.backoff_random_s, settings.backoff_repeat, core.rng
         )
         core.deadlines.set(Due.CONNECT, core.now.mono_ns + wait * core.real)
+        return wait
+
+    def link_up(self, item: LinkUp) -> None:
+        self.up = True
+        self.up_at_ns = self.core.now.mono_ns
+        self.core.note("info", "link.up", 0, item.subprotocol)
+        self.core.provisioning.connected()
+
+    def link_down(self, item: LinkDown) -> None:
+        """Whatever ended it, or kept it from being: another attempt follows. Some servers refuse us only after the handshake,
+        with a close: such a connection counts as a failure like any other."""
+        core, was_up = self.core, self.up
+        self.up = False
+        if was_up and core.now.mono_ns - self.up_at_ns >= STEADY_NS * core.real:
+            self.backoff.reset()
+        wait = self._dial_later()
         core.note("warning" if was_up else "info", "link.down", 0, item.detail, wait // SECOND)
-        for due in (Due.CALL, Due.HEARTBEAT, Due.ASK, Due.RETRY):
+        if item.http_status in UNAUTHORIZED:
+            core.note("warning", "security.FailedToAuthenticateAtCsms")
+        for due in (Due.CALL, Due.ASK, Due.RETRY):
             core.deadlines.cancel(due)
         self.rpc.reset()
         lost = self.outbox.offline()
@@ -109,7 +129,8 @@ class Connection:
         except BadFrame as bad:
             self.core.note("warning", "frame.bad", 0, bad.reason)
             refusal = frame_code(self.dialect.wire, bad)
-            if refusal is not None and bad.message_type not in (3, 4):  # a broken answer is no question
+            silent = self._silent or bad.message_type in (3, 4)  # a broken answer is no question
+            if refusal is not None and not silent:
                 self._send(error(bad.message_id, *refusal))
             return
         if type(frame) is CallResult:
@@ -117,12 +138,17 @@ class Connection:
         elif type(frame) is Call:
             self._called(frame)
         elif type(frame) is CallError:
-            queued = self._settle(frame.message_id)
+            queued = self._settle(frame.message_id, False)
             if queued is not None:
                 self._failed(queued, Refused(frame.code, frame.description))
 
+    @property
+    def _silent(self) -> bool:
+        """Rejected, a station of 1.6 answers nobody (1.6 BOOT-07)."""
+        return self.standing is Standing.REJECTED and self.core.policies.silent_when_rejected
+
     def _answered(self, frame: CallResult) -> None:
-        queued = self._settle(frame.message_id)
+        queued = self._settle(frame.message_id, True)
         if queued is None:
             return
         answer, transaction = self.dialect.answered(queued.told, bytes(frame.payload))
@@ -135,13 +161,19 @@ class Connection:
         self._forget(queued)
         self._settled(queued, answer)
 
-    def _settle(self, message_id: str) -> Queued | None:
+    def _settle(self, message_id: str, result: bool) -> Queued | None:
+        """The message that is dealt with by this. Answers to unknown ids and late ones are ignored (1.6 J-11, J-14), but a
+        late result for a record that would be sent again under that very id: a CSMS that takes longer than the message
+        time-out has it all the same."""
         queued = self.rpc.settle(message_id)
-        if queued is None:
-            self.core.note("info", "answer.unknown_id", 0, message_id)
-            return None
-        self.core.deadlines.cancel(Due.CALL)
-        return queued
+        if queued is not None:
+            self.core.deadlines.cancel(Due.CALL)
+            return queued
+        records = self.outbox.records
+        if result and records and records[0].message_id == message_id:
+            return records[0]
+        self.core.note("info", "answer.unknown_id", 0, message_id)
+        return None
 
     def _failed(self, queued: Queued, why: Refused | TimedOut) -> None:
         """A call came to nothing while connected."""
@@ -188,10 +220,10 @@ class Connection:
     # --- the CSMS's calls ---
 
     def _called(self, call: Call) -> None:
-        if self.standing is Standing.REJECTED and self.core.policies.silent_when_rejected:
+        if self._silent:
             return
         if not self.rpc.take(call):
-            self._send(error(call.message_id, "GenericError", "too many calls at once"))
+            self._send(error(call.message_id, "InternalError", "too many calls at once"))
             return
         self._work()
 
@@ -249,7 +281,9 @@ class Connection:
             return
         while self.rpc.out is None:
             core = self.core
-            queued = self.outbox.next(core.now.mono_ns, self.standing is Standing.ACCEPTED)
+            queued = self.outbox.next(
+                core.now.mono_ns, self.standing is Standing.ACCEPTED, self.standing is Standing.PENDING
+            )
             if queued is None:
                 retry_at = self.outbox.retry_at
                 if retry_at is not None and retry_at > core.now.mono_ns:

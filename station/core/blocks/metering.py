@@ -17,13 +17,12 @@ from meter.sampling import next_aligned, next_sample
 from statemachine.slot import Phase, Slot
 from station.words.common import Context, Sample, Why
 from station.words.facts import MeterTold
-from station.words.settings import Measurands
+from station.words.settings import SAMPLES_MAX, Measurands
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
 BOUNDARY_S: Final = 2
-MOST_KEPT: Final = 1000
 
 
 class Ask(enum.IntEnum):
@@ -158,14 +157,14 @@ class Metering:
         if running and why is not Ask.TRIGGER:
             kept = settings.stop_aligned if why is Ask.ALIGNED else settings.stop_sampled
             if kept:
-                core.transactions.kept(slot, self._sample(slot, context, reading, kept), MOST_KEPT)
+                core.transactions.kept(slot, self._sample(slot, context, reading, kept), SAMPLES_MAX)
         if not what:
             return
         sample = self._sample(slot, context, reading, what)
         if running and why is not Ask.TRIGGER:
             reason = Why.METER_CLOCK if why is Ask.ALIGNED else Why.METER_PERIODIC
             core.transactions.sampled(slot, reason, sample)
-        elif core.connection.up:
+        elif core.connection.online or (core.connection.up and why is Ask.TRIGGER):
             told = MeterTold(slot.id, (sample,), slot.tx.id if running else None)
             queued = core.connection.put(told)
             queued.triggered = why is Ask.TRIGGER

@@ -75,7 +75,8 @@ class Power:
         core.metering.realign()
 
     def _may_resume(self, slot: Slot) -> bool:
-        return self.core.settings.after_restart == "resume" and slot.plugged and not slot.power_closed
+        resume = self.core.settings.after_restart == "resume"
+        return resume and slot.plugged and not slot.power_closed and not slot.blocked()
 
     def _resume(self, slot: Slot, session: Session, tx: Transaction | None) -> None:
         slot.session, slot.tx = session, tx
@@ -193,6 +194,7 @@ class Power:
             core.faults.over(Cause.CONTACTOR_WELDED, slot.id)
             if slot.phase is Phase.OPENING:
                 self._final(slot)
+            core.provisioning.progress()
         core.touch(slot)
 
     def _closed(self, slot: Slot) -> None:
@@ -212,7 +214,7 @@ class Power:
             return
         self._holds(slot)
         if slot.phase is Phase.IDLE:
-            if slot.plugged and not slot.blocked() and slot.session.ending is None:
+            if slot.plugged and not slot.blocked() and not slot.holds & Hold.RESTART and slot.session.ending is None:
                 self._lock(slot)
         elif slot.phase is Phase.RUNNING:
             self._follow(slot)
@@ -450,7 +452,7 @@ class Power:
         for due in (Due.LOCK, Due.EV_READY, Due.IDLE, Due.FULL, Due.DRAWING, Due.METER, Due.FAULT_ENDS_SESSION):
             core.deadlines.cancel(due, slot.id)
         core.transactions.over(slot, sample)
-        slot.holds &= Hold.SAFE_MODE | Hold.FAULT | Hold.INOPERATIVE
+        slot.holds &= Hold.SAFE_MODE | Hold.FAULT | Hold.INOPERATIVE | Hold.RESTART
         slot.drawing = slot.was_energised = False
         slot.full_since = None
         if core.authorization.keeps_cable(slot, session):

@@ -13,6 +13,7 @@ from tests.unit.ocpp_client.test_link import Pair, answered, close_frame, down, 
 from tests.unit.ocpp_client.test_tls import CA, DATA, TlsServer
 
 PROFILE = LinkProfile("wss://csms.test/ocpp", "CP1", ("ocpp1.6",), b"secret", TlsProfile(ca_pem=CA))
+RUBBISH = b"\x17\x03\x03\x00\x20" + bytes(32)  # a record that cannot be decrypted
 
 
 class SecurePair(Pair):
@@ -59,15 +60,18 @@ def test_the_password_goes_out_encrypted_only() -> None:
     assert b"\r\nAuthorization: Basic Q1AxOnNlY3JldA==\r\n" in pair.ask()
 
 
-@pytest.mark.parametrize(("certificate", "fault"), [("expired", TlsFault.EXPIRED), ("wildcard", TlsFault.WRONG_NAME)])
-def test_failures_name_their_reason(certificate: str, fault: TlsFault) -> None:
-    pair = SecurePair(server=TlsServer(certificate))
+@pytest.mark.parametrize(
+    ("certificate", "host", "fault"),
+    [("expired", "csms.test", TlsFault.EXPIRED), ("wildcard", "eu.csms.test", TlsFault.WRONG_NAME)],
+)
+def test_failures_name_their_reason(certificate: str, host: str, fault: TlsFault) -> None:
+    pair = SecurePair(msgspec.structs.replace(PROFILE, url=f"wss://{host}/ocpp"), TlsServer(certificate))
     pair.link.open(0)
     pair.tls.receive(sent(pair.link.connected(0)))
     outputs = pair.link.receive(0, pair.tls.take())
     assert outputs[-2] == CloseTransport(abort=False)
     assert (down(outputs).reason, down(outputs).tls) == ("tls", fault)
-    assert down(outputs).detail.startswith("wss://csms.test/ocpp/CP1: TLS failed: its certificate ")
+    assert down(outputs).detail.startswith(f"wss://{host}/ocpp/CP1: TLS failed: its certificate ")
     assert "secret" not in down(outputs).detail
     assert pair.tls.receive(sent(outputs)) == b"", "the request, and with it the password, is not sent"
     assert pair.tls.failure is not None or pair.tls.ended, "the server hears of it"
@@ -133,6 +137,13 @@ def test_refusal_and_goodbye_in_one_segment() -> None:
     assert down(pair.link.receive(0, refusal + pair.tls.take())).http_status == 401
 
 
+def test_refusal_and_rubbish_in_one_segment() -> None:
+    pair = SecurePair()
+    pair.ask()
+    refusal = pair.tls.send(answered("401 Unauthorized"))
+    assert down(pair.link.receive(0, refusal + RUBBISH)).http_status == 401
+
+
 def test_truncation_is_a_loss() -> None:
     pair = opened()
     assert down(pair.link.receive_eof(0)).reason == "lost"
@@ -140,7 +151,7 @@ def test_truncation_is_a_loss() -> None:
 
 def test_rubbish_while_open() -> None:
     pair = opened()
-    outputs = pair.link.receive(0, b"\x17\x03\x03\x00\x20" + bytes(32))
+    outputs = pair.link.receive(0, RUBBISH)
     assert CloseTransport(abort=False) in outputs
     assert (down(outputs).reason, down(outputs).tls) == ("tls", TlsFault.OTHER)
 

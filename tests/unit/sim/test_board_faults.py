@@ -96,6 +96,19 @@ def test_a_weld_outlasts_stop_and_start() -> None:
     assert PowerReported(1, True) in bench.heard(PowerReported)
 
 
+def test_a_welded_slot_feeds_the_next_car_too() -> None:
+    bench = charging()
+    bench.board.set_contactor_fault(1, ContactorFault.WELDED)
+    bench.apply(SetLock(1, False))
+    bench.run(1)
+    bench.board.unplug(1)
+    bench.run(10)
+    bench.car()
+    bench.apply(Offer(1, 16_000))
+    bench.run(30)
+    assert bench.board.true_power_mw(1) > 10_000_000
+
+
 def test_a_contactor_that_does_not_close_says_nothing() -> None:
     bench = Bench()
     bench.board.set_contactor_fault(1, ContactorFault.STUCK_OPEN)
@@ -271,6 +284,25 @@ def test_a_brown_out_tells_and_then_there_is_nothing() -> None:
     bench.hush()
     bench.run(60)
     assert bench.said == []
+
+
+def test_what_was_under_way_before_a_restart_is_forgotten() -> None:
+    bench = Bench()
+    bench.board.set_reader_fault(ReaderFault.SLOW)
+    bench.board.present(CARD)
+    bench.apply(SetLock(1, True))
+    bench.board.brown_out()
+    bench.run(0.2)
+    bench.board.stop()
+    bench.board.start(bench.hear, bench.clock)
+    bench.run(0.01)
+    bench.hush()
+    bench.run(10)
+    assert bench.said == []
+    assert bench.board.slot(1).lock is LockState.OPEN
+    bench.apply(PermitPower(1, False))
+    bench.run(1)
+    assert bench.said, "nor did the old brown-out switch the new start off"
 
 
 def test_faults_that_stand_are_reported_at_start() -> None:

@@ -204,17 +204,42 @@ def test_a_full_car_never_asks() -> None:
 
 
 def test_a_new_limit_in_the_moment_of_being_full_changes_nothing() -> None:
-    """The timer is late: the battery is full already when the limit changes."""
+    """The timer is late: the battery is full already when the limit changes, which the car does not even notice."""
     bench = Bench(tick_s=60)
     car = bench.charge("model-3-lr", 795)
     while not car.full:
         bench.run(1)
         car.power_mw(bench.now_ns)
     assert bench.board.slot(1).pilot is Pilot.C
-    bench.apply(Offer(1, 10_000))
+    bench.apply(Offer(1, 31_000))
     bench.run(200)
     assert car.mode is Mode.FULL
     assert bench.board.slot(1).pilot is Pilot.B
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_a_limit_changes_nothing_that_was_before_it(read: bool) -> None:
+    """The timer is late: a ramp has ended, unseen or seen, when the limit changes."""
+    bench = Bench(tick_s=60)
+    bench.charge("model-3-lr")
+    bench.until_live()
+    bench.run(40)
+    if read:
+        bench.board.true_power_mw(1)
+    bench.apply(Offer(1, 10_000))
+    full_mw = 3 * 16_000 * 0.99 * sum(bench.board.slot(1).mains_mv) / 3 / 1000
+    assert bench.board.true_energy_mwh(1) == pytest.approx(full_mw * 35 / 3_600, rel=0.001)
+
+
+def test_a_car_that_is_pulled_forgets_what_it_was_about_to_do() -> None:
+    bench = Bench()
+    car = bench.car("zoe-r110")
+    bench.apply(Offer(1, 16_000))
+    bench.run(1)
+    bench.board.unplug(1)
+    bench.run(60)
+    assert car.pilot is Pilot.A
+    assert bench.board.plug(2, car), "and may be plugged in elsewhere"
 
 
 def test_nothing_ticks() -> None:

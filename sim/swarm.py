@@ -1,0 +1,222 @@
+"""Plans drawn from a seed. First a random *subset* of fault kinds is chosen, because all faults at once hide each other.
+
+Not here: running them (`soak.py`), shrinking them (`shrink.py`), Hypothesis's plans (`tests/strategies.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sim import plan
+from sim.rng import Stream
+
+CARDS: Final = ("04A1B2C3", "04D4E5F6", "04FFEE11", "04BAD0BAD0")
+CARS: Final = ("zoe-r110", "model-3-lr", "leaf-40", "kuga-phev", "e-up-32")
+TEMPLATES: Final = ("two-sockets-22kw", "two-sockets-22kw", "tethered-11kw")
+LONG_S: Final = 3600.0
+
+Draw = Callable[[Stream, float, int], plan.AnyFault]
+
+
+def _for(s: Stream, most: int) -> float:
+    """How long: mostly short, sometimes long."""
+    return float(s.uniform(1, 30) if s.chance(50) else s.uniform(30, most))
+
+
+def _slot(s: Stream) -> int:
+    return s.uniform(1, 2)
+
+
+KINDS: Final[dict[str, Draw]] = {
+    "reader": lambda s, at, n: plan.ReaderFault(
+        at_s=at, for_s=_for(s, 300), station=n, how=s.choice(("silent", "double", "garbled", "slow", "stuck"))
+    ),
+    "lock": lambda s, at, n: plan.LockFault(
+        at_s=at, for_s=_for(s, 600), station=n, slot=_slot(s), how=s.choice(("jam", "half", "lies", "slow"))
+    ),
+    "contactor": lambda s, at, n: plan.ContactorFault(
+        at_s=at, for_s=_for(s, 600), station=n, slot=_slot(s), how=s.choice(("welded", "stuck_open", "bounces"))
+    ),
+    "meter": lambda s, at, n: plan.MeterFault(
+        at_s=at,
+        for_s=_for(s, 600),
+        station=n,
+        slot=_slot(s),
+        how=s.choice(("silent", "freeze", "spike", "backwards", "rollover", "nan", "swapped")),
+    ),
+    "lights": lambda s, at, n: plan.LightsFault(at_s=at, for_s=_for(s, 600), station=n),
+    "pilot": lambda s, at, n: plan.PilotFault(
+        at_s=at, for_s=_for(s, 120), station=n, slot=_slot(s), how=s.choice(("E", "F", "diode"))
+    ),
+    "board": lambda s, at, n: plan.BoardFault(
+        at_s=at,
+        for_s=_for(s, 300),
+        station=n,
+        slot=_slot(s),
+        cause=s.choice(("ground_fault", "temperature", "under_voltage", "over_voltage", "reader")),
+    ),
+    "vehicle": lambda s, at, n: plan.VehicleFault(
+        at_s=at,
+        for_s=_for(s, 600),
+        station=n,
+        slot=_slot(s),
+        how=s.choice(("stalls", "overdraws")),
+        over_a=s.uniform(4, 16),
+    ),
+    "clock": lambda s, at, n: plan.ClockFault(
+        at_s=at, station=n, how=s.choice(("step", "1970")), by_s=float(s.uniform(0, 7200) - 3600)
+    ),
+    "disk": lambda s, at, n: plan.DiskFault(
+        at_s=at, for_s=_for(s, 120), station=n, how=s.choice(("slow", "full", "failing"))
+    ),
+    "power_cut": lambda s, at, n: plan.PowerCut(
+        at_s=at,
+        for_s=_for(s, 600),
+        station=n,
+        effect=s.uniform(1, 40) if s.chance(70) else 0,
+        again=s.uniform(1, 4) if s.chance(15) else 0,
+    ),
+    "network": lambda s, at, n: plan.NetworkFault(
+        at_s=at,
+        for_s=_for(s, 1200),
+        station=n,
+        how=s.choice(
+            ("refuse", "stall", "half_open", "reset", "subprotocol", "401", "tls", "latency", "truncate", "fragments")
+        ),
+        latency_ms=s.uniform(100, 20_000),
+    ),
+    "csms": lambda s, at, n: plan.CsmsFault(
+        at_s=at,
+        for_s=_for(s, 600),
+        station=n,
+        how=s.choice(
+            (
+                "silent",
+                "late",
+                "error",
+                "malformed",
+                "unknown_id",
+                "pending",
+                "rejected",
+                "transaction_zero",
+                "flood",
+                "duplicate",
+                "wrong_time",
+            )
+        ),
+        action=s.choice(("", "", "Authorize", "StartTransaction", "StopTransaction", "MeterValues", "Heartbeat")),
+        late_s=float(s.uniform(1, 40)),
+    ),
+}
+
+COMMANDS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("RemoteStartTransaction", {"idTag": CARDS[0], "connectorId": 1}),
+    ("RemoteStartTransaction", {"idTag": CARDS[1]}),
+    ("RemoteStopTransaction", {"transactionId": "{transaction:1}"}),
+    ("RemoteStopTransaction", {"transactionId": "{transaction:2}"}),
+    ("UnlockConnector", {"connectorId": 1}),
+    ("UnlockConnector", {"connectorId": 2}),
+    ("Reset", {"type": "Soft"}),
+    ("Reset", {"type": "Hard"}),
+    ("ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}),
+    ("ChangeAvailability", {"connectorId": 1, "type": "Operative"}),
+    ("ChangeAvailability", {"connectorId": 0, "type": "Inoperative"}),
+    ("ChangeAvailability", {"connectorId": 0, "type": "Operative"}),
+    ("ChangeConfiguration", {"key": "MeterValueSampleInterval", "value": "30"}),
+    ("ChangeConfiguration", {"key": "StopTransactionOnInvalidId", "value": "false"}),
+    ("ChangeConfiguration", {"key": "StopTransactionOnEVSideDisconnect", "value": "false"}),
+    ("ChangeConfiguration", {"key": "LocalPreAuthorize", "value": "true"}),
+    ("ChangeConfiguration", {"key": "AllowOfflineTxForUnknownId", "value": "true"}),
+    ("ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "30"}),
+    ("GetConfiguration", {}),
+    ("ClearCache", {}),
+    ("TriggerMessage", {"requestedMessage": "MeterValues"}),
+    ("TriggerMessage", {"requestedMessage": "StatusNotification"}),
+    ("DataTransfer", {"vendorId": "nobody"}),
+)
+
+
+def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
+    """The plan of this seed; `quiet`: people and operators, no faults."""
+    s = Stream(seed, "swarm")
+    stations = 1 if s.chance(85) else 2
+    shape = plan.Shape(
+        stations=tuple(s.choice(TEMPLATES) for _ in range(stations)), settings=_settings(s), cards=CARDS[:3]
+    )
+    for_s = float(s.uniform(600, 5400))
+    kinds = [] if quiet else _subset(s)
+    faults = []
+    for _ in range(s.uniform(1, 7) if kinds else 0):
+        at = round(s.uniform(0, int(for_s * 1000)) / 1000, 1)
+        faults.append(KINDS[s.choice(kinds)](s, at, s.uniform(0, stations - 1)))
+    actions = [a for n in range(stations) for a in _people(s, n, for_s)]
+    actions += [_command(s, s.uniform(0, stations - 1), for_s) for _ in range(s.uniform(0, 4))]
+    if s.chance(25):
+        actions.append(
+            plan.Cards(
+                at_s=_at(s, for_s), card=CARDS[s.uniform(0, 3)], status=s.choice(("Blocked", "Invalid", "Expired"))
+            )
+        )
+    if s.chance(15):
+        at = _at(s, for_s)
+        actions += [plan.PressStop(at_s=at), plan.ReleaseStop(at_s=at + s.uniform(5, 300))]
+    return plan.Plan(for_s=for_s, shape=shape, actions=tuple(actions), faults=tuple(faults))
+
+
+def _subset(s: Stream) -> list[str]:
+    kinds = [kind for kind in KINDS if s.chance(30)]
+    return kinds or [s.choice(tuple(KINDS))]
+
+
+def _settings(s: Stream) -> dict[str, str]:
+    options: dict[str, tuple[str, ...]] = {
+        "sample_interval_s": ("10", "60", "300"),
+        "aligned_interval_s": ("0", "900", "300"),
+        "local_pre_authorize": ("false", "true"),
+        "allow_offline_unknown": ("false", "true"),
+        "stop_on_invalid": ("true", "false"),
+        "stop_on_ev_disconnect": ("true", "false"),
+        "unlock_on_ev_disconnect": ("true", "false"),
+        "max_energy_on_invalid_wh": ("0", "200"),
+        "stop_sampled": ("", "Energy.Active.Import.Register"),
+        "authorize_remote": ("false", "true"),
+        "connection_timeout_s": ("60", "20"),
+    }
+    return {name: s.choice(values) for name, values in options.items() if s.chance(25)}
+
+
+def _at(s: Stream, for_s: float) -> float:
+    return round(s.uniform(0, int(for_s * 10)) / 10, 1)
+
+
+def _people(s: Stream, station: int, for_s: float) -> list[plan.AnyAction]:
+    """Visits that make sense, and some that do not."""
+    actions: list[plan.AnyAction] = []
+    for _ in range(s.uniform(1, 4)):
+        at, slot, card = _at(s, for_s * 0.8), _slot(s), s.choice(CARDS)
+        car, soc = s.choice(CARS), s.choice((20, 50, 80, 98))
+        stay = s.uniform(30, int(for_s))
+        plug = plan.Plug(at_s=at, station=station, slot=slot, car=car, soc_percent=soc)
+        pause = s.uniform(1, 90)
+        tap = plan.Tap(at_s=at + pause, station=station, card=card)
+        if s.chance(30):  # card first
+            plug, tap = (
+                plan.Plug(at_s=at + pause, station=station, slot=slot, car=car, soc_percent=soc),
+                plan.Tap(at_s=at, station=station, card=card),
+            )
+        actions += [plug, tap]
+        if s.chance(80):
+            actions.append(plan.Tap(at_s=at + pause + stay, station=station, card=card))
+        leave: plan.AnyAction = plan.Unplug(at_s=at + pause + stay + s.uniform(5, 60), station=station, slot=slot)
+        if s.chance(20):
+            leave = plan.DriveOff(at_s=at + pause + s.uniform(1, stay + 30), station=station, slot=slot)
+        actions.append(leave)
+    for _ in range(s.uniform(0, 3)):
+        actions.append(plan.Tap(at_s=_at(s, for_s), station=station, card=s.choice(CARDS)))
+    return actions
+
+
+def _command(s: Stream, station: int, for_s: float) -> plan.AnyAction:
+    action, payload = s.choice(COMMANDS)
+    return plan.Command(at_s=_at(s, for_s), station=station, action=action, payload=dict(payload))
