@@ -65,6 +65,7 @@ class Cause(enum.Enum):
     LOCK_WILL_NOT_OPEN = "lock_will_not_open"
     PILOT = "pilot"
     METER = "meter"
+    WARM = "warm"  # over-temperature, first stage
     TEMPERATURE = "temperature"
     OVER_CURRENT = "over_current"
     UNDER_VOLTAGE = "under_voltage"
@@ -102,6 +103,7 @@ class Colour(enum.Enum):
     BLUE = "blue"
     YELLOW = "yellow"
     ORANGE = "orange"
+    CYAN = "cyan"  # blue and green together
 
 
 class Pattern(enum.Enum):

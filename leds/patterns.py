@@ -1,51 +1,52 @@
-"""What a lamp shows for a state: data with a default, and the order of who may overrule whom (station.md §10). Pure.
+"""Which light a lamp shows: the order of who may overrule whom, and what a state looks like (station.md §10). Pure.
 
-The highest wins: safety fault, transient signal, workflow command, state pattern. Not here: drivers, or timers.
+The lights themselves are data (`station/words/lamps.py`). Not here: drivers, timers.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from hal.units import Colour, Light, Pattern
+from hal.units import Colour, Light
 from station.words.common import SlotStatus
+from station.words.lamps import Lamps
 
 OFF: Final = Light(Colour.OFF)
-FAULT: Final = Light(Colour.RED)
-REFUSED: Final = Light(Colour.RED, Pattern.FLICKER)
-THANKS: Final = Light(Colour.WHITE, Pattern.FLICKER)
-ASKING: Final = Light(Colour.WHITE, Pattern.BREATHE)
-FULL: Final = Light(Colour.GREEN, Pattern.BREATHE)
-TRANSIENT_MS: Final = 3000
+REFUSED: Final = Lamps().refused  # unless the configuration says otherwise
+BLINK_MS: Final = 500  # of a signal that flickers
 
-BY_STATUS: Final[dict[SlotStatus, Light]] = {
-    SlotStatus.AVAILABLE: Light(Colour.GREEN),
-    SlotStatus.PREPARING: Light(Colour.BLUE, Pattern.BREATHE),
-    SlotStatus.CHARGING: Light(Colour.BLUE),
-    SlotStatus.SUSPENDED_EV: Light(Colour.BLUE, Pattern.BREATHE),
-    SlotStatus.SUSPENDED_EVSE: Light(Colour.BLUE, Pattern.BREATHE),
-    SlotStatus.FINISHING: Light(Colour.WHITE),
-    SlotStatus.RESERVED: Light(Colour.YELLOW),
-    SlotStatus.UNAVAILABLE: Light(Colour.ORANGE),
-    SlotStatus.FAULTED: FAULT,
+# status -> the name of its light in Lamps; Preparing and the like also depend on whether somebody is authorised
+BY_STATUS: Final[dict[SlotStatus, str]] = {
+    SlotStatus.AVAILABLE: "available",
+    SlotStatus.PREPARING: "asking",
+    SlotStatus.CHARGING: "charging",
+    SlotStatus.SUSPENDED_EV: "suspended",
+    SlotStatus.SUSPENDED_EVSE: "suspended",
+    SlotStatus.FINISHING: "finishing",
+    SlotStatus.RESERVED: "reserved",
+    SlotStatus.UNAVAILABLE: "unavailable",
+    SlotStatus.FAULTED: "fault",
 }
+_BEFORE_POWER: Final = (SlotStatus.AVAILABLE, SlotStatus.PREPARING, SlotStatus.UNAVAILABLE)
 
 
-def slot_light(status: SlotStatus, full: bool, asking: bool, transient: Light | None) -> Light:
+def highest(fault: Light | None, transient: Light | None, commanded: Light | None, state: Light) -> Light:
+    """A safety fault, which nobody overrides; a signal that falls back by itself; a workflow's command; the state."""
+    return fault or transient or commanded or state
+
+
+def slot_light(
+    lamps: Lamps, status: SlotStatus, authorized: bool, full: bool, transient: Light | None, commanded: Light | None
+) -> Light:
     """The light of one slot."""
-    if status is SlotStatus.FAULTED:
-        return FAULT
-    if transient is not None:
-        return transient
-    if asking:
-        return ASKING
-    return FULL if full else BY_STATUS[status]
+    name = "full" if full else BY_STATUS[status]
+    if authorized and status in _BEFORE_POWER:
+        name = "authorized"
+    state: Light = getattr(lamps, name)
+    return highest(lamps.fault if status is SlotStatus.FAULTED else None, transient, commanded, state)
 
 
-def main_light(usable: bool, asking: bool, transient: Light | None) -> Light:
+def main_light(lamps: Lamps, usable: bool, asking: bool, transient: Light | None, commanded: Light | None) -> Light:
     """The station's own lamp: red only when no slot is usable or the station itself is at fault."""
-    if not usable:
-        return FAULT
-    if transient is not None:
-        return transient
-    return ASKING if asking else BY_STATUS[SlotStatus.AVAILABLE]
+    state = lamps.asking if asking else lamps.available
+    return highest(None if usable else lamps.fault, transient, commanded, state)

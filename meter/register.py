@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from hal.units import MilliAmps, MilliWh, MonoNs, Reading
+import msgspec
+
+from hal.units import SECOND, MilliAmps, MilliWh, MonoNs, Reading
 
 NOMINAL_MV: Final = 230_000
 HEADROOM_PERCENT: Final = 120  # a reading above rated power times time times 1.2 is not used
 BREAK_AFTER: Final = 3
-NS_PER_HOUR: Final = 3_600_000_000_000
+NS_PER_HOUR: Final = 3600 * SECOND
 SLACK_MWH: Final = 2_000  # a meter may update its register in steps of up to 1 Wh, at both ends
+DAY_NS: Final = 24 * NS_PER_HOUR
 
 Verdict = Literal["used", "refused", "break"]
 
@@ -25,34 +28,69 @@ def rated_mw(max_current_ma: MilliAmps, phases: int) -> int:
 
 
 class Register:
-    """`last` is the last good reading (None before the first), `at_ns` when it came."""
+    """`last` is the last good reading (None before the first), `at_ns` when it came; `before_mwh` where it stood before it last broke.
 
-    __slots__ = ("at_ns", "last", "rated_mw", "suspects")
+    `suspect` is the latest of `suspects` readings that were not believed and agree with each other.
+    """
 
-    def __init__(self, rated: int) -> None:
+    __slots__ = (
+        "at_ns",
+        "before_mwh",
+        "last",
+        "rated_mw",
+        "suspect",
+        "suspect_ns",
+        "suspects",
+        "turns_mwh",
+        "width_mwh",
+    )
+
+    def __init__(self, rated: int, width_mwh: MilliWh = 0) -> None:
         self.rated_mw = rated
+        self.width_mwh = width_mwh
+        self.turns_mwh: MilliWh = 0  # what it has counted in whole turns while we looked
         self.last: Reading | None = None
         self.at_ns: MonoNs = 0
+        self.before_mwh: MilliWh = 0
+        self.suspect: MilliWh = 0
+        self.suspect_ns: MonoNs = 0
         self.suspects = 0
+
+    def remember(self, energy_mwh: MilliWh, now_ns: MonoNs) -> None:
+        """What the disk knows of it, from before a restart: it stands there or, by what a day may bring, higher."""
+        self.last = Reading(energy_mwh)
+        self.at_ns = now_ns - DAY_NS
 
     def take(self, reading: Reading, now_ns: MonoNs) -> Verdict:
         """Use the reading, or refuse it and keep the last good one."""
-        if self.last is not None and not self._credible(self.last.energy_mwh, reading.energy_mwh, now_ns):
-            self.suspects += 1
-            if self.suspects < BREAK_AFTER:
-                return "refused"
+        last = self.last
+        if self.width_mwh:
+            reading = self._unrolled(reading, now_ns)
+        if last is None or self._credible(reading.energy_mwh - last.energy_mwh, now_ns - self.at_ns):
             self._use(reading, now_ns)
-            return "break"
+            return "used"
+        agrees = self._credible(reading.energy_mwh - self.suspect, now_ns - self.suspect_ns)
+        self.suspects = self.suspects + 1 if self.suspects and agrees else 1
+        self.suspect, self.suspect_ns = reading.energy_mwh, now_ns
+        if self.suspects < BREAK_AFTER:
+            return "refused"
+        self.before_mwh = last.energy_mwh
         self._use(reading, now_ns)
-        return "used"
+        return "break"
+
+    def _unrolled(self, reading: Reading, now_ns: MonoNs) -> Reading:
+        """The reading as if the register were wide enough. It begins again at 0 only where it is said to."""
+        energy_mwh, last = reading.energy_mwh + self.turns_mwh, self.last
+        turned, fell = energy_mwh + self.width_mwh, last is not None and energy_mwh < last.energy_mwh
+        if fell and last is not None and self._credible(turned - last.energy_mwh, now_ns - self.at_ns):
+            self.turns_mwh += self.width_mwh
+            energy_mwh = turned
+        return msgspec.structs.replace(reading, energy_mwh=energy_mwh)
 
     def _use(self, reading: Reading, now_ns: MonoNs) -> None:
         self.last = reading
         self.at_ns = now_ns
         self.suspects = 0
 
-    def _credible(self, last: MilliWh, new: MilliWh, now_ns: MonoNs) -> bool:
-        if new < last:
-            return False
-        most = self.rated_mw * (now_ns - self.at_ns) // NS_PER_HOUR * HEADROOM_PERCENT // 100
-        return new - last <= most + SLACK_MWH
+    def _credible(self, more: MilliWh, time_ns: MonoNs) -> bool:
+        return 0 <= more <= self.rated_mw * time_ns // NS_PER_HOUR * HEADROOM_PERCENT // 100 + SLACK_MWH

@@ -1,12 +1,15 @@
-"""When samples are due: intervals from the start of a transaction, and clock-aligned instants from midnight UTC. Pure arithmetic."""
+"""When samples are due: intervals from the start of a transaction, and clock-aligned instants from midnight UTC; and which of too many
+are kept. Pure arithmetic."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 from hal.units import SECOND, MonoNs, UtcMs
 
 DAY_MS: Final = 86_400_000
+
+T = TypeVar("T")
 
 
 def next_sample(start_ns: MonoNs, interval_s: int, now_ns: MonoNs) -> MonoNs:
@@ -21,3 +24,10 @@ def next_aligned(utc_ms: UtcMs, interval_s: int) -> UtcMs:
     step = interval_s * 1000
     upcoming = midnight + ((utc_ms - midnight) // step + 1) * step
     return min(upcoming, midnight + DAY_MS)
+
+
+def fewer(samples: tuple[T, ...], most: int) -> tuple[T, ...]:
+    """At most so many, and at least two: while there are more, every second one in between goes (1.6 MV-15)."""
+    while len(samples) > max(most, 2):
+        samples = (samples[0], *samples[2:-1:2], samples[-1])
+    return samples

@@ -2,6 +2,10 @@
 
 Facts wait with their ids already allocated; bytes are made when sending. Transaction records are durable, keep their order, and are retried
 with the same id; everything else is forgotten with the connection (1.6 TXQ-01 to 09, STAT-07). Not here: encoding, matching of answers.
+
+In conversation records go before status and the rest, so that a CSMS hears of a start before it hears Charging. What waited while there was
+nobody to tell lets those pass instead: a backlog may take an hour, and some CSMSs take no StartTransaction for a connector whose
+status they have not heard (1.6 BOOT-04, TXQ-03).
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import enum
 from typing import Final, TypeAlias
 
 from hal.units import SECOND, MonoNs
+from station.words.common import SessionId
 from station.words.facts import AnyFact, MeterTold, StatusChanged, TransactionTold
 from station.words.questions import AnyQuestion, Authorize, Register
 from station.words.records import OutboxRecord
@@ -17,11 +22,15 @@ from station.words.records import OutboxRecord
 Told: TypeAlias = AnyFact | AnyQuestion
 
 BOUND: Final = 100_000
+BOUND_BYTES: Final = 64 << 20
+FREED: Final = 16  # thinning frees a sixteenth, so that it need not be done at every record
+PASSING: Final = 100  # messages of a kind that are forgotten with the connection; when more wait, the oldest goes
+RECORD_BYTES: Final = 320  # of a record on the disk without its samples
+SAMPLE_BYTES: Final = 240
+MEASURAND_BYTES: Final = 20
 
 
 class Lane(enum.IntEnum):
-    """Order of sending: the lower first."""
-
     BOOT = 0
     PERSON = 1  # someone stands in front of the station and waits
     RECORD = 2  # transactions, in order
@@ -29,18 +38,20 @@ class Lane(enum.IntEnum):
     REST = 4
 
 
-def lane_of(told: Told) -> Lane:
-    match told:
-        case Register():
-            return Lane.BOOT
-        case Authorize():
-            return Lane.PERSON
-        case TransactionTold() | MeterTold(session=str()):
-            return Lane.RECORD
-        case StatusChanged():
-            return Lane.STATUS
-        case _:
-            return Lane.REST
+LANES: Final[dict[type, Lane]] = {
+    Register: Lane.BOOT,
+    Authorize: Lane.PERSON,
+    TransactionTold: Lane.RECORD,
+    StatusChanged: Lane.STATUS,
+}
+
+
+def weight(told: Told) -> int:
+    """About how many bytes a record takes on the disk."""
+    size = RECORD_BYTES
+    for sample in told.samples if isinstance(told, TransactionTold | MeterTold) else ():
+        size += SAMPLE_BYTES + MEASURAND_BYTES * len(sample.what)
+    return size
 
 
 class Queued:
@@ -69,66 +80,126 @@ class Queued:
 
 
 class Outbox:
-    """The lanes of one station. At most one message is out at a time; it stays at the head of its lane until it is settled."""
+    """The lanes of one station. At most one message is out at a time; it stays at the head of its lane until it is settled.
 
-    __slots__ = ("_lanes", "counter")
+    `counter` is the number given last, `size` about how many bytes the records take.
+    """
+
+    __slots__ = ("_backlog", "_first", "_lanes", "_records", "counter", "size")
 
     def __init__(self) -> None:
-        self._lanes: tuple[list[Queued], ...] = ([], [], [], [], [])
+        self._lanes: tuple[list[Queued], ...] = (
+            [],
+            [],
+            [],
+            [],
+            [],
+        )  # that of the records is `_records`, from `_first` on
+        self._records = self._lanes[Lane.RECORD]
+        self._first = 0
+        self._backlog = 0  # records up to this number were made while nobody could be told
         self.counter = 0
+        self.size = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes))
+        return sum(map(len, self._lanes)) - self._first
 
     @property
     def records(self) -> list[Queued]:
-        """The transaction records that wait, oldest first. Look, do not touch."""
-        return self._lanes[Lane.RECORD]
+        """The transaction records that wait, oldest first: a copy. Where one will do, ask for `head` or `waiting`."""
+        return self._records[self._first :]
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait."""
+        return len(self._records) - self._first
+
+    @property
+    def head(self) -> Queued | None:
+        """The oldest record."""
+        return self._records[self._first] if self._first < len(self._records) else None
+
+    @property
+    def over(self) -> bool:
+        """More waits than may."""
+        return self.waiting > BOUND or self.size > BOUND_BYTES
 
     def put(self, told: Told, message_id: str) -> Queued:
         self.counter += 1
-        lane = lane_of(told)
+        lane = LANES.get(type(told), Lane.REST)
         queued = Queued(self.counter, message_id, told, lane)
-        self._lanes[lane].append(queued)
+        queue = self._lanes[lane]
+        queue.append(queued)
+        if queued.durable:
+            self.size += weight(told)
+        elif len(queue) > PASSING:
+            del queue[1]  # the first may be out
         return queued
 
     def restore(self, number: int, record: OutboxRecord) -> Queued:
         """Put back a record that survived a restart; call in order of number."""
         queued = Queued(number, record.message_id, record.fact, Lane.RECORD)
         queued.attempts = record.attempts
-        self._lanes[Lane.RECORD].append(queued)
+        self._records.append(queued)
+        self.size += weight(record.fact)
         self.counter = max(self.counter, number)
         return queued
+
+    def online(self) -> None:
+        """There is somebody to tell again: what waits until now is backlog."""
+        self._backlog = self.counter
 
     def next(self, now_ns: MonoNs, accepted: bool, pending: bool = False) -> Queued | None:
         """What may be sent now. Before acceptance only BootNotification, and while it is pending what was triggered
         (1.6 BOOT-02, BOOT-08)."""
-        for lane in self._lanes:
-            if not lane:
-                continue
-            head = lane[0]
-            if accepted or head.lane is Lane.BOOT:
-                if head.stored and head.not_before_ns <= now_ns:
-                    return head
-            elif pending:
-                triggered = next((queued for queued in lane if queued.triggered), None)
-                if triggered is not None:
-                    return triggered
-        return None
+        if not accepted:
+            self._backlog = self.counter
+            return self._before_acceptance(pending)
+        boot, person, _, status, rest = self._lanes
+        if boot:
+            return boot[0]
+        if person:
+            return person[0]
+        record = self._records[self._first] if self._first < len(self._records) else None
+        if record is not None and not (record.stored and record.not_before_ns <= now_ns):
+            record = None
+        if record is not None and record.number > self._backlog:
+            return record
+        if status:
+            return status[0]
+        return rest[0] if rest else record
+
+    def _before_acceptance(self, pending: bool) -> Queued | None:
+        boot = self._lanes[Lane.BOOT]
+        if boot:
+            return boot[0]
+        passing = (queued for lane in self._lanes if lane is not self._records for queued in lane)
+        return next((queued for queued in passing if queued.triggered), None) if pending else None
 
     @property
     def retry_at(self) -> MonoNs | None:
         """When the head of the records may be tried again; None when nothing waits for time."""
-        records = self._lanes[Lane.RECORD]
-        return records[0].not_before_ns if records and records[0].not_before_ns else None
+        head = self.head
+        return head.not_before_ns if head is not None and head.not_before_ns else None
 
     def done(self, queued: Queued) -> None:
         """It was answered, or given up."""
-        lane = self._lanes[queued.lane]
-        if lane and lane[0] is queued:
-            del lane[0]
-        elif queued in lane:
-            lane.remove(queued)
+        if not queued.durable:
+            lane = self._lanes[queued.lane]
+            if queued in lane:
+                lane.remove(queued)
+            return
+        records, first = self._records, self._first
+        if first < len(records) and records[first] is queued:
+            self._first = first + 1
+            if self._first * 2 > len(records):  # each is moved once at most, however many wait
+                del records[: self._first]
+                self._first = 0
+        elif queued in records[first:]:
+            records.remove(queued)
+        else:
+            return
+        self.size -= weight(queued.told)
 
     def failed(self, queued: Queued, now_ns: MonoNs, most: int, wait_s: int, new_id: str | None) -> bool:
         """A try failed while connected. True: given up (and gone). Else it waits `wait_s` times the tries made (1.6 TXQ-04 to 06).
@@ -149,24 +220,37 @@ class Outbox:
 
     def offline(self) -> list[Queued]:
         """The connection is gone: forget what is of no use later. Returns what was forgotten."""
-        lost = [queued for lane in self._lanes if lane for queued in lane if not queued.durable]
+        lost = [queued for lane in self._lanes if lane is not self._records for queued in lane]
         for lane in self._lanes:
-            if lane and not lane[0].durable:
+            if lane is not self._records:
                 lane.clear()
-        for queued in self.records[:1]:
-            queued.not_before_ns = 0
+        if self.head is not None:
+            self.head.not_before_ns = 0
         return lost
 
     def thin(self) -> list[Queued]:
-        """Over the bound: drop every second periodic value, oldest transactions first; never a boundary. Returns what went."""
-        if len(self.records) <= BOUND:
-            return []
-        gone, odd = [], False
-        for queued in self.records[1:]:
-            if isinstance(queued.told, TransactionTold) and queued.told.kind == "updated":
-                odd = not odd
-                if odd:
-                    gone.append(queued)
-        dropped = set(map(id, gone))
-        self.records[:] = [queued for queued in self.records if id(queued) not in dropped]
-        return gone
+        """Make room: every second periodic value of the oldest transaction goes, then of the next, and round again while it has to be.
+
+        The first and the last value of a transaction, its boundaries, and the record that may be out all stay. Returns what went; if
+        `over` still holds then, nothing is left that could go.
+        """
+        values: dict[SessionId, list[Queued]] = {}
+        for queued in self._records[self._first + 1 :]:
+            told = queued.told
+            if isinstance(told, TransactionTold) and told.kind == "updated" and told.samples:
+                values.setdefault(told.session, []).append(queued)
+        most, size = BOUND - BOUND // FREED, BOUND_BYTES - BOUND_BYTES // FREED
+        gone: set[int] = set()
+        thinned: list[Queued] = []
+        while values and (self.waiting - len(thinned) > most or self.size > size):
+            session, waiting = next(iter(values.items()))
+            del values[session]
+            dropped = waiting[1:-1:2]
+            if dropped:
+                values[session] = [*waiting[:-1:2], waiting[-1]]  # to the end of the round
+            thinned += dropped
+            gone.update(map(id, dropped))
+            self.size -= sum(weight(queued.told) for queued in dropped)
+        self._records[:] = [q for q in self._records[self._first :] if id(q) not in gone]
+        self._first = 0
+        return thinned

@@ -120,6 +120,21 @@ class Charger:
             return -self._p0_mw / self._p1 * expm1(-self._p1 * (now_ns - self._t0_ns) / HOUR_NS)
         return (self._p0_mw + self._power(now_ns)) / 2 * (now_ns - self._t0_ns) / HOUR_NS
 
+    def level_mw(self, current_ma: MilliAmps) -> float:
+        """The power at which so much flows in each phase; at least a watt."""
+        active_ma = sqrt(max(0, current_ma**2 - self.profile.reactive_ma**2))
+        return max(_SMALL_MW, active_ma * self._mains_mv * POWER_FACTOR / 1000)
+
+    def passes(self, power_mw: float, up: bool) -> MonoNs | None:
+        """When the present curve passes this power, upwards or downwards; None: it does not."""
+        start, span = self._p0_mw, self._t1_ns - self._t0_ns
+        low, high = (start, self._p1) if up else (self._p1, start)
+        if self._curve is _Curve.RAMP and low < power_mw < high:
+            return self._t0_ns + round((power_mw - start) / (self._p1 - start) * span)
+        if self._curve is _Curve.FALL and not up and start * exp(-self._p1 * span / HOUR_NS) < power_mw < start:
+            return self._t0_ns + round(log(start / power_mw) / self._p1 * HOUR_NS)
+        return None
+
     def _roll(self, now_ns: MonoNs) -> None:
         """Go from curve to curve up to this instant. The curves do not depend on who reads, or when."""
         while now_ns >= self._t1_ns:
@@ -152,7 +167,9 @@ class Charger:
         """Ramp to what offer and battery allow, then follow it."""
         self._fold(now_ns)
         self._gain = self.profile.efficiency_permille / 1000
-        goal_mw = min(self._setpoint(), self._accepted())
+        goal_mw = self._setpoint()
+        if self._stored > self._knee(goal_mw):
+            goal_mw = min(goal_mw, self._accepted())
         if abs(goal_mw - self._p0_mw) > _SMALL_MW:
             self._ramp(goal_mw, RAMP_UP_MS if goal_mw > self._p0_mw else RAMP_DOWN_MS)
         else:
@@ -206,10 +223,8 @@ class Charger:
         return (self._top_mw() - self.profile.end_w * 1000) / (self.profile.capacity_wh * 1000.0 - self._taper())
 
     def _accepted(self) -> float:
-        """mW that the battery accepts now, seen from the mains."""
-        over_mwh = self._stored - self._taper()
-        if over_mwh <= 0:
-            return self._top_mw() + self.overdraw_ma * self._mains_mv / 1000
+        """mW that the battery accepts above the taper, seen from the mains."""
+        over_mwh = max(0.0, self._stored - self._taper())
         return max(self._top_mw() - self._slope() * over_mwh, self.profile.end_w * 1000.0)
 
     def _knee(self, power_mw: float) -> float:

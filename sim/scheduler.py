@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from hal.clock import Now, Rng
 from hal.units import MILLISECOND, SECOND, MonoNs, UtcMs
@@ -18,29 +18,52 @@ START_UTC_MS: UtcMs = 1_780_272_000_000  # 2026-06-01T00:00:00Z
 _Entry = list[Any]
 
 
+_LOTS: Final = 16  # how many ties are drawn at once
+
+
 class VirtualScheduler:
     """Calls in order of time; at one instant in order of arrival, or by lot where `ties` is given.
 
-    `utc_ms` is what the operating system's clock says at monotonic zero; assign to it to step that clock.
+    `utc_ms` is what the operating system's clock says at monotonic zero; assign to it to step that clock. `mono_ns` is the time now, for
+    reading only.
     """
 
-    __slots__ = ("_count", "_heap", "_mono_ns", "_ties", "utc_ms")
+    __slots__ = ("_count", "_heap", "_lots", "_now", "_ties", "_utc_ms", "mono_ns")
 
     def __init__(self, utc_ms: UtcMs = START_UTC_MS, ties: Rng | None = None, mono_ns: MonoNs = 0) -> None:
-        self.utc_ms = utc_ms
-        self._mono_ns = mono_ns
+        self._utc_ms = utc_ms
+        self.mono_ns = mono_ns
+        self._now: Now | None = None  # made when it is first asked for
         self._ties = ties
+        self._lots = 1  # ties that are drawn and not used, above them a one
         self._heap: list[_Entry] = []
         self._count = 0
 
+    @property
+    def utc_ms(self) -> UtcMs:
+        return self._utc_ms
+
+    @utc_ms.setter
+    def utc_ms(self, utc_ms: UtcMs) -> None:
+        self._utc_ms = utc_ms
+        self._now = None
+
     def now(self) -> Now:
-        return Now(self._mono_ns, self.utc_ms + self._mono_ns // MILLISECOND)
+        now = self._now
+        if now is None or now.mono_ns != self.mono_ns:
+            now = self._now = Now(self.mono_ns, self._utc_ms + self.mono_ns // MILLISECOND)
+        return now
 
     def call_at(self, at_ns: MonoNs, call: Callable[..., None], *args: Any) -> _Entry:
         """Run `call` at that instant; one that has passed means now. Returns the handle for `cancel`."""
         self._count += 1
-        tie = self._ties.draw(16) if self._ties is not None else 0
-        entry: _Entry = [max(at_ns, self._mono_ns), tie, self._count, call, args]
+        tie = 0
+        if self._ties is not None:
+            lots = self._lots
+            if lots == 1:
+                lots = 1 << 16 * _LOTS | self._ties.draw(16 * _LOTS)
+            tie, self._lots = lots & 0xFFFF, lots >> 16
+        entry: _Entry = [at_ns if at_ns > self.mono_ns else self.mono_ns, tie, self._count, call, args]
         heapq.heappush(self._heap, entry)
         return entry
 
@@ -50,7 +73,7 @@ class VirtualScheduler:
         handle[4] = ()
 
     def post(self, call: Callable[..., None], *args: Any) -> None:
-        self.call_at(self._mono_ns, call, *args)
+        self.call_at(self.mono_ns, call, *args)
 
     def add_reader(self, fd: int, call: Callable[[], None]) -> None:
         """Raises NotImplementedError: virtual time has no file descriptors."""
@@ -59,9 +82,10 @@ class VirtualScheduler:
     @property
     def next_ns(self) -> MonoNs | None:
         """When the next call is due, or None."""
-        while self._heap and self._heap[0][3] is None:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        heap = self._heap
+        while heap and heap[0][3] is None:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
 
     @property
     def pending(self) -> int:
@@ -73,16 +97,21 @@ class VirtualScheduler:
         if self.next_ns is None:
             return False
         entry = heapq.heappop(self._heap)
-        self._mono_ns, call, args = entry[0], entry[3], entry[4]
+        self.mono_ns, call, args = entry[0], entry[3], entry[4]
         entry[3] = None
         call(*args)
         return True
 
     def run_until(self, at_ns: MonoNs) -> None:
         """Run everything due up to that instant and stand there."""
-        while (next_ns := self.next_ns) is not None and next_ns <= at_ns:
-            self.run_next()
-        self._mono_ns = max(self._mono_ns, at_ns)
+        heap = self._heap
+        while heap and heap[0][0] <= at_ns:
+            entry = heapq.heappop(heap)
+            call = entry[3]
+            if call is not None:
+                self.mono_ns, entry[3] = entry[0], None
+                call(*entry[4])
+        self.mono_ns = max(self.mono_ns, at_ns)
 
     def run_for(self, seconds: float) -> None:
-        self.run_until(self._mono_ns + round(seconds * SECOND))
+        self.run_until(self.mono_ns + round(seconds * SECOND))

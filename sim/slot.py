@@ -139,6 +139,13 @@ class SimSlot:
         self.see()
         self.board.flush()
 
+    def draw_moved(self) -> None:
+        """The meter's own alarm: current begins or ends to flow."""
+        reading = self.look(0)
+        if isinstance(reading, MeterRead):
+            self.board.say(reading)
+            self.board.flush()
+
     def see(self) -> None:
         """Report the pilot if it is not what it was, and let the contactor follow."""
         pilot = self.vehicle.pilot if self.vehicle is not None else Pilot.A
@@ -152,8 +159,10 @@ class SimSlot:
         self.settle()
 
     def set_offer(self, limit_ma: MilliAmps | None) -> None:
-        """Less than 6 A cannot be said by PWM and is no offer; more than 80 A neither and is 80 A."""
-        self.offer_ma = None if limit_ma is None or limit_ma < 6_000 else min(limit_ma, 80_000)
+        """Less than 6 A cannot be said by PWM and is no offer; more than 80 A neither and is 80 A, but for dc."""
+        if limit_ma is not None and self.shape.kind != "dc":
+            limit_ma = min(limit_ma, 80_000)
+        self.offer_ma = None if limit_ma is None or limit_ma < 6_000 else limit_ma
         self.tell_vehicle()
         self.settle()
 

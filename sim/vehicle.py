@@ -1,6 +1,6 @@
 """A car at the end of a cable: what it makes of the pilot, and when it wants to charge.
 
-It has one timer, for the end of a wait or of a curve of its charger; nothing is periodic.
+It has a timer for the end of a wait or of a curve of its charger, and one for when its draw crosses an ampere; nothing is periodic.
 Not here: what it draws (`sim/charger.py`), which cars there are (`sim/profiles.py`), the contactor (`sim/slot.py`).
 
 Source: IEC 61851-1, from secondary literature: B connected, C asks for power, out of C within 3 s of losing the offer.
@@ -21,6 +21,7 @@ from sim.rng import key_of, number
 SLEEP_NS: Final = 600 * SECOND
 PULSE_NS: Final = (3 * SECOND, 60 * SECOND)  # the offer gone for so long, and back, wakes a car that wakes by a pulse
 TOP_UP_S: Final = (180, 600)
+DRAW_MA: Final = (1_050, 950)  # so much more, or less, is told: a draw that begins, one that ends
 
 News: TypeAlias = Literal["charging", "stopped", "full"]
 
@@ -38,12 +39,14 @@ class Mode(enum.Enum):
 
 
 class Outlet(Protocol):
-    """What the car hangs on. It is told when the pilot changes by the car's own doing."""
+    """What the car hangs on. It is told when the pilot changes by the car's own doing, and when a draw begins or ends under voltage."""
 
     @property
     def scheduler(self) -> Scheduler: ...
 
     def pilot_moved(self) -> None: ...
+
+    def draw_moved(self) -> None: ...
 
 
 class Vehicle(Charger):
@@ -56,6 +59,8 @@ class Vehicle(Charger):
 
     __slots__ = (
         "_asleep",
+        "_crossing",
+        "_drawing",
         "_draws",
         "_mode",
         "_outlet",
@@ -77,6 +82,8 @@ class Vehicle(Charger):
         self._outlet: Outlet | None = None
         self._mode = Mode.AWAY
         self._timer: TimerHandle = None
+        self._crossing: TimerHandle = None
+        self._drawing = False  # as the outlet was last told
         self._seed = seed
         self._draws = 0
         self._asleep = False
@@ -123,9 +130,11 @@ class Vehicle(Charger):
         self._fold(self._now())
         self._hold(0.0)
         self._disarm()
+        self._live = False
+        self._foresee()
         self._be(Mode.AWAY)
         self.pilot, self._outlet = Pilot.A, None
-        self._live, self._offer_ma, self._asleep = False, None, False
+        self._live, self._offer_ma, self._asleep, self._was_full = False, None, False, False
 
     def set_offer(self, limit_ma: MilliAmps | None) -> None:
         """The pilot offers so much per phase, or nothing."""
@@ -142,6 +151,7 @@ class Vehicle(Charger):
             self._consider(now_ns)
         elif self._mode is Mode.CHARGING:
             self._go_for_it(now_ns)
+        self._foresee()
 
     def set_live(self, live: bool) -> None:
         """The contactor has closed or opened."""
@@ -151,14 +161,8 @@ class Vehicle(Charger):
         self._fold(now_ns)
         self._hold(0.0)
         self._live = live
-        if self._mode is Mode.CHARGING:
-            self._go_for_it(now_ns)
-            if live and self.tell is not None:
-                self.tell("charging")
-        elif live and self._mode is Mode.TOPPING_UP:
-            self._hold(min(self.profile.top_up_w * 1000.0, self._setpoint()))
-        elif live and self._mode is Mode.FULL and self.pilot is Pilot.C:
-            self._hold(self.profile.idle_w * 1000.0)
+        self._draw(now_ns)
+        self._foresee()
 
     def set_mains(self, mains_mv: tuple[int, ...]) -> None:
         """The voltage has changed; the current stays and the power follows within the ramp."""
@@ -167,6 +171,7 @@ class Vehicle(Charger):
         self._mains_mv = sum(mains_mv[: self.phases])
         if self._mode is Mode.CHARGING:
             self._go_for_it(now_ns)
+        self._foresee()
 
     def misbehave(self, *, overdraw_ma: MilliAmps = 0, stalled: bool = False) -> None:
         """Draw more than offered, or stop drawing while staying in C; without arguments, behave again."""
@@ -175,6 +180,7 @@ class Vehicle(Charger):
         self.overdraw_ma, self.stalled = overdraw_ma, stalled
         if self._mode is Mode.CHARGING:
             self._go_for_it(self._now())
+        self._foresee()
 
     def wake(self) -> None:
         """Somebody opens the door: a sleeping car wakes."""
@@ -250,6 +256,7 @@ class Vehicle(Charger):
                 self._stop(now_ns)
             case Mode.AWAY:
                 pass
+        self._foresee()
 
     def _go_on(self, now_ns: MonoNs) -> None:
         """Charging, at the end of a curve: follow the next, or be full."""
@@ -289,10 +296,24 @@ class Vehicle(Charger):
         self._head_for(now_ns)
         self._arm(now_ns if self.full else self._t1_ns)
 
+    def _draw(self, now_ns: MonoNs) -> None:
+        """There is voltage and the car asks, or one of the two has just gone."""
+        if self._mode is Mode.CHARGING:
+            self._go_for_it(now_ns)
+            if self._live and self.tell is not None:
+                self.tell("charging")
+        elif self._live and self._mode is Mode.TOPPING_UP:
+            self._hold(min(self.profile.top_up_w * 1000.0, self._setpoint()))
+        elif self._live and self._mode is Mode.FULL and self.pilot is Pilot.C:
+            self._hold(self.profile.idle_w * 1000.0)
+
     def _move(self, mode: Mode, pilot: Pilot) -> None:
         self._be(mode)
         if pilot is not self.pilot:
             self.pilot = pilot
+            if self._live:  # a welded contactor
+                self._fold(self._now())
+                self._draw(self._t0_ns)
             if self._outlet is not None:
                 self._outlet.pilot_moved()
 
@@ -305,6 +326,30 @@ class Vehicle(Charger):
         if self._timer is not None and self._outlet is not None:
             self._outlet.scheduler.cancel(self._timer)
         self._timer = None
+
+    def _foresee(self) -> None:
+        """Set the second timer to when the draw next begins or ends: a moment after a jump, or when the present curve passes the level."""
+        if self._outlet is None:
+            return
+        if self._crossing is not None:
+            self._outlet.scheduler.cancel(self._crossing)
+            self._crossing = None
+        if not self._live:
+            self._drawing = False  # the contactor says so
+            return
+        now_ns, level_mw = self._now(), self.level_mw(DRAW_MA[self._drawing])
+        self._roll(now_ns)
+        jumped = (self._power(now_ns) >= level_mw) is not self._drawing
+        at_ns = now_ns if jumped else self.passes(level_mw, not self._drawing)
+        if at_ns is not None:
+            self._crossing = self._outlet.scheduler.call_at(at_ns + MILLISECOND, self._crossed)
+
+    def _crossed(self) -> None:
+        self._crossing = None
+        self._drawing = not self._drawing
+        if self._outlet is not None:
+            self._outlet.draw_moved()
+        self._foresee()
 
     def _arm_top_up(self, now_ns: MonoNs) -> None:
         every_s = self.profile.top_up_every_s

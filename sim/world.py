@@ -135,6 +135,7 @@ class World(Runner):
         self.csms = csms if csms is not None else ToyCsms(self.iso_now)
         if csms is not None:
             csms.begin(self)
+        self._booted: Callable[[str], None] | None = getattr(self.csms, "booted", None)
         self.boards: dict[str, SimBoard] = {}
         self.networks: dict[str, Network] = {}
         self._add_stations(settings)
@@ -356,6 +357,8 @@ class World(Runner):
 
     def boot(self, unit: Unit) -> None:
         self.trace.add(unit.id, "station", "boots")
+        if self._booted is not None:
+            self._booted(unit.id)
         try:
             super().boot(unit)
         except PowerLost:

@@ -11,9 +11,9 @@ from typing import Any
 
 from hal.units import LockState, MilliAmps, MonoNs, Pilot, SlotId
 from statemachine.claims import Hold
-from statemachine.faults import Fault, Power
+from statemachine.faults import Fault
 from statemachine.table import MEANING, fire, path
-from station.words.common import ChargingState, SlotStatus, Summary
+from station.words.common import ChargingState, Origin, Point, SlotStatus, Summary
 from station.words.settings import SlotShape
 
 
@@ -30,12 +30,16 @@ class Phase(enum.Enum):
     CLOSING_READ = 7  # final reading asked for
 
 
+_POWERED = (SlotStatus.CHARGING, SlotStatus.SUSPENDED_EV, SlotStatus.SUSPENDED_EVSE)
+
+
 class Slot:
     """One slot (EVSE n, connector n). Units in the names; `None` is unknown."""
 
     __slots__ = (
         "cable",
         "cable_ma",
+        "changing_ns",
         "connect_failures",
         "drawing",
         "faults",
@@ -48,11 +52,13 @@ class Slot:
         "offer_ma",
         "offered_ma",
         "operative",
+        "over_since_ns",
         "permitted",
         "phase",
         "pilot",
         "plugged",
         "plugged_at_ns",
+        "points",
         "power_closed",
         "ready_passed",
         "reserved",
@@ -60,9 +66,9 @@ class Slot:
         "shape",
         "stale",
         "state",
+        "trips",
         "tx",
         "waiting_auth",
-        "was_energised",
     )
 
     def __init__(self, number: SlotId, shape: SlotShape) -> None:
@@ -87,12 +93,15 @@ class Slot:
         self.operative = True
         self.reserved = False
         self.drawing = False
-        self.was_energised = False
         self.ready_passed = False  # ev_ready_s is over and the vehicle has not asked
+        self.changing_ns: MonoNs | None = None  # since when the readings speak against `drawing`
+        self.over_since_ns: MonoNs | None = None  # since when it draws more than is offered
         self.full_since: MonoNs | None = None
         self.plugged = False  # a vehicle is connected; pilot E or F leave it as it was
         self.plugged_at_ns: MonoNs = 0
+        self.points: frozenset[Point] = frozenset()  # the conditions of transactions, as last looked at
         self.connect_failures = 0
+        self.trips = 0  # ground faults in this visit
         self.meter: Any = None  # meter.register.Register
         self.faults: list[Fault] | None = None
 
@@ -111,7 +120,7 @@ class Slot:
 
     def blocked(self) -> bool:
         """Some fault withholds power."""
-        return any(f.row.power in (Power.CUT, Power.WITHHELD, Power.ORDERLY) for f in self.faults or ())
+        return self.faults is not None and any(f.row.withholds for f in self.faults)
 
     @property
     def open_to_new(self) -> bool:
@@ -120,10 +129,8 @@ class Slot:
 
     def target(self) -> SlotStatus:
         """The base state that the facts ask for."""
-        if self.session is not None and self.phase is not Phase.IDLE:
+        if self.session is not None:
             return self._target_in_session()
-        if self.session is not None and not self.finished:
-            return SlotStatus.PREPARING
         if not self.operative:
             return SlotStatus.UNAVAILABLE
         if self.plugged:
@@ -135,14 +142,30 @@ class Slot:
         return SlotStatus.RESERVED if self.reserved else SlotStatus.AVAILABLE
 
     def _target_in_session(self) -> SlotStatus:
+        """SuspendedEVSE goes before SuspendedEV (1.6 STAT-03). A vehicle has `ev_ready_s` to answer an offer; then it is the one who waits."""
+        if self.phase.value > Phase.RUNNING.value:
+            return self.state  # being ended: nothing new to tell until it is over
         if self.phase is not Phase.RUNNING:
-            # Starting: nothing but Preparing. Being ended: nothing new to tell until it is over.
-            return self.state if self.phase.value > Phase.RUNNING.value else SlotStatus.PREPARING
-        if self.holds:
+            return self._starting()
+        if self.holds & ~Hold.NO_VEHICLE:
             return SlotStatus.SUSPENDED_EVSE
-        if self.power_closed and self.drawing:
-            return SlotStatus.CHARGING
-        return SlotStatus.SUSPENDED_EV if self.was_energised or self.ready_passed else SlotStatus.PREPARING
+        if not self.plugged:
+            return SlotStatus.SUSPENDED_EV
+        if self.power_closed:
+            return SlotStatus.CHARGING if self.drawing else SlotStatus.SUSPENDED_EV
+        state = self._starting() if self.state not in _POWERED else self.state
+        if self.permitted and self.pilot.asks:
+            return state  # the contactor is on its way
+        if state in (SlotStatus.CHARGING, SlotStatus.SUSPENDED_EV) or self.ready_passed:
+            return SlotStatus.SUSPENDED_EV
+        return state
+
+    def _starting(self) -> SlotStatus:
+        """Authorised, no power yet. Where nobody is asked for a card there is nothing to prepare (1.6 rows A3 to A5, H3 to H5)."""
+        free = self.session.origin is Origin.FREE and not self.blocked()
+        if free and self.state in (SlotStatus.AVAILABLE, SlotStatus.UNAVAILABLE):
+            return self.state
+        return SlotStatus.PREPARING
 
     def settle(self) -> list[SlotStatus]:
         """Move the state to its target; the states passed through, the last one being the present one; empty when nothing moved."""
@@ -161,9 +184,9 @@ class Slot:
 
     @property
     def summary(self) -> Summary:
-        """Available, charging, full, fault (station.md §6)."""
+        """Available, charging, full, fault (station.md §6). Who is full stays so while it tops up for a moment."""
         status = self.status
-        if status is SlotStatus.SUSPENDED_EV and self.full_since is not None:
+        if self.full_since is not None and status in (SlotStatus.SUSPENDED_EV, SlotStatus.CHARGING):
             return Summary.FULL
         return MEANING[status][0]
 

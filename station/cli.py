@@ -1,4 +1,4 @@
-"""`station`: run a station from its `station.toml`, or check the file. Nothing of the simulator is loaded, unless named as driver."""
+"""`station`: run a station from its `station.toml`, check the file, or look into its outbox. Nothing of the simulator is loaded, unless named as driver."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from hal.registry import ConfigError
+from station import outbox_cli
 from station.config import Config, load
 from station.core.effects import Note, Publish, Shutdown
 from station.shell.host import Host, SystemRng, os_boot_id
@@ -102,6 +103,10 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check a station.toml and say what it would run")
     check.add_argument("file", type=Path, help="station.toml")
     check.add_argument("--json", action="store_true", help="the result as JSON")
+    outbox = commands.add_parser("outbox", help="show what waits for the CSMS, and what was given up")
+    outbox.add_argument("file", type=Path, help="station.toml, or a store")
+    outbox.add_argument("--json", action="store_true", help="everything, as JSON")
+    outbox.add_argument("--all", action="store_true", help="every line of a long list")
     return top
 
 
@@ -152,6 +157,8 @@ def main(argv: list[str] | None = None) -> int:
     if problem:
         print(f"station: {problem}", file=sys.stderr)
         return 2
+    if args.command == "outbox":
+        return outbox_cli.show(args.file, args.json, args.all)
     try:
         config = load(args.file)
     except ConfigError as error:

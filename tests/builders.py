@@ -29,7 +29,7 @@ from ocpp_client.link import FrameFlushed, FrameReceived, LinkDown, LinkUp
 from sim.rng import Stream
 from station.core.boot import BootInfo
 from station.core.core import StationCore
-from station.core.effects import Answer, Ask, Effect, Input, Note, Publish, SendFrame, Wake
+from station.core.effects import Answer, Ask, CloseLink, Effect, Input, Note, Publish, SendFrame, Wake
 from station.words.commands import AnyCommand
 from station.words.common import Origin
 from station.words.outcomes import AnyOutcome
@@ -130,6 +130,8 @@ class CoreBench:
                         self._queue.append(FrameFlushed(tell))
                 case Persist():
                     self._persist(effect)
+                case CloseLink():
+                    self._queue.append(LinkDown("closed", "closed by the station"))
                 case Forget(keys):
                     for kind, key in keys:
                         self.disk.get(kind, {}).pop(key, None)
@@ -225,6 +227,10 @@ class CoreBench:
         message_id = message_id or f"csms-{self.answered}"
         self.give(FrameReceived(msgspec.json.encode([2, message_id, action, payload]).decode()))
         return message_id
+
+    def give_text(self, text: str) -> None:
+        """A WebSocket message of the CSMS, whatever it is."""
+        self.give(FrameReceived(text))
 
     def reply(self, message_id: str) -> Any:
         """The payload of the CALLRESULT to a CALL, or the CALLERROR's code; None while there is none."""

@@ -25,7 +25,8 @@ class BootInfo(msgspec.Struct, frozen=True):
     """`os_boot` names the boot of the operating system; the rest is filled in from the image.
 
     `stop` is the reason with which sessions that the last boot left open are ended; `nonce` makes message ids unique over
-    boots. `recent_ms` are the latest restarts that nobody commanded. `safe`: this boot gives nobody power.
+    boots. `alive` is the last sign of life; `continues`: the operating system has run on since. `recent_ms` are the latest
+    restarts that nobody commanded. `safe`: this boot gives nobody power.
     """
 
     os_boot: str = ""
@@ -34,8 +35,8 @@ class BootInfo(msgspec.Struct, frozen=True):
     count: int = 0
     reason: BootReason = BootReason.POWER_UP
     stop: StopReason = StopReason.POWER_LOSS
-    not_before_ms: UtcMs = 0
     alive: AliveRecord | None = None
+    continues: bool = False
     recent_ms: tuple[UtcMs, ...] = ()
     safe: bool = False
 
@@ -61,7 +62,7 @@ def begin(image: Image, boot: BootInfo, now_ms: UtcMs) -> BootInfo:
         reason=reason,
         stop=stop,
         alive=alive,
-        not_before_ms=alive.at.utc_ms if alive else 0,
+        continues=last.os_boot == boot.os_boot,
         recent_ms=recent,
         safe=not last.acknowledged or (reason is BootReason.APPLICATION_RESET and _too_many(recent, now_ms)),
     )

@@ -31,17 +31,25 @@ from statemachine.slot import Slot
 from station.core.blocks.authorization import Authorization
 from station.core.blocks.availability import Availability
 from station.core.blocks.connection import Connection
+from station.core.blocks.delivery import Delivery
+from station.core.blocks.demand import Demand
 from station.core.blocks.events import Events
 from station.core.blocks.faults import Faults
 from station.core.blocks.lights import Lights
+from station.core.blocks.locks import Locks
 from station.core.blocks.metering import Metering
 from station.core.blocks.power import Power
 from station.core.blocks.provisioning import Provisioning
 from station.core.blocks.remote import Remote
+from station.core.blocks.supply import Supply
+from station.core.blocks.timekeeping import Timekeeping
+from station.core.blocks.tokens import Tokens
 from station.core.blocks.transactions import Transactions
+from station.core.blocks.visits import Visits
 from station.core.boot import BootInfo, begin
 from station.core.effects import Answer, Ask, Bug, Delivered, Effect, Input, Note, Shutdown, Wake, rank
 from station.core.time import StationTime
+from station.core.vendors import NO_VENDORS, Vendors
 from station.words.commands import (
     ChangeAvailability,
     ChangeSettings,
@@ -75,11 +83,14 @@ class StationCore:
         "boot",
         "connection",
         "deadlines",
+        "delivery",
+        "demand",
         "dirty",
         "effects",
         "events",
         "faults",
         "lights",
+        "locks",
         "metering",
         "now",
         "policies",
@@ -93,9 +104,14 @@ class StationCore:
         "shape",
         "slots",
         "stores",
+        "supply",
         "tickets",
         "time",
+        "timekeeping",
+        "tokens",
         "transactions",
+        "vendors",
+        "visits",
     )
 
     def __init__(
@@ -108,6 +124,7 @@ class StationCore:
         now: Now,
         rng: Rng,
         real: int,
+        vendors: Vendors,
     ) -> None:
         self.shape = shape
         self.serial = serial
@@ -117,7 +134,8 @@ class StationCore:
         self.now = now
         self.rng = rng
         self.real = real
-        self.time = StationTime(now, boot.count, boot.os_trusted, boot.not_before_ms)
+        self.vendors = vendors
+        self.time = StationTime(now, boot)
         self.deadlines = Deadlines()
         self.effects: list[Effect] = []
         self.dirty: list[Slot] = []
@@ -126,9 +144,16 @@ class StationCore:
         self.slots = tuple(Slot(i, slot) for i, slot in enumerate(shape.slots, 1))
         self.connection = Connection(self)
         self.provisioning = Provisioning(self)
+        self.tokens = Tokens(self)
         self.authorization = Authorization(self)
         self.transactions = Transactions(self)
+        self.delivery = Delivery(self)
+        self.timekeeping = Timekeeping(self)
         self.power = Power(self)
+        self.visits = Visits(self)
+        self.locks = Locks(self)
+        self.demand = Demand(self)
+        self.supply = Supply(self)
         self.metering = Metering(self)
         self.availability = Availability(self)
         self.faults = Faults(self)
@@ -148,16 +173,22 @@ class StationCore:
         now: Now,
         rng: Rng,
         real: int = 1,
+        vendors: Vendors = NO_VENDORS,
     ) -> tuple[StationCore, list[Effect]]:
         """A station as its disk remembers it, and the first effects. `boot.count` and the like are taken from the image."""
         boot = begin(image, boot, now.os_utc_ms)
-        core = cls(shape, serial, settings, boot, policies, now, rng, real)
+        core = cls(shape, serial, settings, boot, policies, now, rng, real, vendors)
         core.provisioning.restore(image)
+        core.delivery.restore(image)
         core.transactions.restore(image)
+        core.tokens.restore(image)
         core.authorization.restore(image)
         core.availability.restore(image)
+        core.faults.restore(image)
         core.events.restore(image)
         core.provisioning.begin()
+        core.delivery.begin()
+        core.timekeeping.begin()
         core.connection.dial()
         return core, core._finish()
 
@@ -180,8 +211,12 @@ class StationCore:
         for block in (
             self.provisioning,
             self.transactions,
+            self.delivery,
+            self.timekeeping,
+            self.tokens,
             self.authorization,
             self.availability,
+            self.faults,
             self.events,
             self.connection,
         ):
@@ -268,7 +303,7 @@ class StationCore:
 
     def acknowledged(self, item: FaultAcknowledged) -> None:
         self.faults.acknowledged(item.slot)
-        self.provisioning.acknowledged(item.slot)
+        self.provisioning.acknowledged()
 
     def store_failed(self, item: StoreFailed) -> None:
         self.note("error", "store.failed", 0, item.why)
@@ -305,11 +340,11 @@ HANDLERS: Final[dict[type, Callable[[StationCore, Any], None]]] = {
     LinkDown: lambda core, item: core.connection.link_down(item),
     FrameReceived: lambda core, item: core.connection.received(item.frame),
     FrameFlushed: lambda core, item: core.provisioning.flushed(item.tell),
-    BoardReady: lambda core, item: core.power.board_ready(),
-    CardPresented: lambda core, item: core.authorization.presented(item.token),
-    CableChanged: lambda core, item: core.power.cable_changed(item),
-    VehicleChanged: lambda core, item: core.power.vehicle_changed(item),
-    LockReported: lambda core, item: core.power.lock_reported(item),
+    BoardReady: lambda core, item: core.visits.board_ready(),
+    CardPresented: lambda core, item: core.authorization.presented(item.token, item.reader),
+    CableChanged: lambda core, item: core.visits.cable_changed(item),
+    VehicleChanged: lambda core, item: core.visits.vehicle_changed(item),
+    LockReported: lambda core, item: core.locks.reported(item),
     PowerReported: lambda core, item: core.power.power_reported(item),
     MeterRead: lambda core, item: core.metering.meter_read(item),
     MeterFailed: lambda core, item: core.metering.meter_failed(item),
@@ -328,30 +363,30 @@ COMMANDS: Final[dict[type, Callable[[StationCore, Ticket, Any, Any], None]]] = {
     ReadSettings: lambda core, t, o, c: core.provisioning.read(t, o, c),
     Reset: lambda core, t, o, c: core.provisioning.reset(t, o, c),
     ChangeAvailability: lambda core, t, o, c: core.availability.change(t, o, c),
-    ClearCache: lambda core, t, o, c: core.authorization.clear_cache(t, o, c),
+    ClearCache: lambda core, t, o, c: core.tokens.clear(t, o, c),
 }
 
 DUE: Final[dict[Due, Callable[[StationCore, SlotId], None]]] = {
-    Due.BOARD_READY: lambda core, slot: core.power.board_late(),
+    Due.BOARD_READY: lambda core, slot: core.visits.board_late(),
     Due.POWER_OPENS: lambda core, slot: core.power.vehicle_had_its_time(slot),
     Due.POWER_OPENED: lambda core, slot: core.power.still_closed(slot),
     Due.POWER_CLOSED: lambda core, slot: core.power.still_open(slot),
-    Due.LOCK: lambda core, slot: core.power.lock_late(slot),
+    Due.LOCK: lambda core, slot: core.locks.late(slot),
     Due.METER: lambda core, slot: core.metering.late(slot),
     Due.METER_LOST: lambda core, slot: core.metering.lost(slot),
     Due.EV_READY: lambda core, slot: core.power.ev_ready_passed(slot),
     Due.CONNECTION: lambda core, slot: core.authorization.connection_timeout(slot),
-    Due.IDLE: lambda core, slot: core.power.idle(slot),
-    Due.FULL: lambda core, slot: core.power.full(slot),
-    Due.DRAWING: lambda core, slot: core.power.drawing_again(slot),
+    Due.IDLE: lambda core, slot: core.demand.look(slot),
+    Due.FULL: lambda core, slot: core.demand.full(slot),
+    Due.DRAWING: lambda core, slot: core.demand.drawing_again(slot),
     Due.FAULT_RETRY: lambda core, slot: core.faults.retry(slot),
     Due.FAULT_ENDS_SESSION: lambda core, slot: core.faults.ends_session(slot),
-    Due.SUPPLY: lambda core, slot: core.power.share(),
+    Due.SUPPLY: lambda core, slot: core.supply.share(),
     Due.STORE: StationCore.store_late,
     Due.STATUS: lambda core, slot: core.availability.report(slot),
-    Due.SAMPLE: lambda core, slot: core.metering.sample(slot),
+    Due.SAMPLE: lambda core, slot: core.metering.take_sample(slot),
     Due.ALIGNED: lambda core, slot: core.metering.aligned(),
-    Due.ALIVE: lambda core, slot: core.transactions.alive(),
+    Due.ALIVE: lambda core, slot: core.timekeeping.alive(),
     Due.LIGHT: lambda core, slot: core.lights.signal_over(slot),
     Due.CONNECT: lambda core, slot: core.connection.dial(),
     Due.REGISTER: lambda core, slot: core.provisioning.register(),
@@ -360,5 +395,5 @@ DUE: Final[dict[Due, Callable[[StationCore, SlotId], None]]] = {
     Due.RETRY: lambda core, slot: None,  # waking is enough: the connection pumps at the end of every step
     Due.ASK: lambda core, slot: core.connection.ask_late(),
     Due.RESTART: lambda core, slot: core.provisioning.restart_due(),
-    Due.OVER_CURRENT: lambda core, slot: core.faults.over_current(slot),
+    Due.OVER_CURRENT: lambda core, slot: core.demand.look(slot),
 }

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from hal.units import MilliWh, SlotId, TokenUid, UtcMs
-from station.words.common import Origin, Point, Sample, SessionId, Stamp, StopReason, Token, Why
+from station.core.intent import belongs
+from station.words.common import Origin, Sample, SessionId, Stamp, StopReason, Token, Why
 from station.words.records import SessionRecord
 
 
 class Transaction:
-    """OCPP's record, cut out of visit and session. `seq` is the next seqNo; `held` the points that are true now."""
+    """OCPP's record, cut out of visit and session.
 
-    __slots__ = ("connected_told", "held", "id", "last_ms", "seq", "started")
+    `seq` is the next seqNo, `samples` are kept for its end. `stop` says why it ends, or why the session went that it outlives;
+    `ending` that it is over while its session goes on, and waits for a reading.
+    """
+
+    __slots__ = (
+        "connected_told",
+        "ending",
+        "first_mwh",
+        "id",
+        "last_ms",
+        "last_mwh",
+        "samples",
+        "seq",
+        "started",
+        "stop",
+    )
 
     def __init__(self, key: SessionId, started: Stamp) -> None:
         self.id = key
         self.started = started
         self.seq = 0
-        self.last_ms: UtcMs = started.utc_ms
-        self.held: frozenset[Point] = frozenset()
+        self.last_ms: UtcMs = started.utc_ms  # what is told of it never goes back in time
+        self.first_mwh: MilliWh | None = None
+        self.last_mwh: MilliWh | None = None  # of the session that it outlived
+        self.samples: tuple[Sample, ...] = ()
+        self.stop: StopReason | None = None
+        self.ending: Why | None = None
         self.connected_told = False
 
 
@@ -26,6 +46,7 @@ class Session:
 
     __slots__ = (
         "accepted",
+        "broken",
         "ending",
         "energy_left_mwh",
         "first_mwh",
@@ -37,13 +58,13 @@ class Session:
         "request",
         "request_told",
         "resumed",
-        "samples",
         "slot",
         "started",
         "stop_token",
         "stop_why",
         "token",
         "token_told",
+        "told",
     )
 
     def __init__(
@@ -58,53 +79,83 @@ class Session:
         self.request: int | None = None
         self.request_told = False
         self.token_told = False
+        self.told = False  # some transaction of this session has borne its id
         self.first_mwh: MilliWh | None = None
         self.last_mwh: MilliWh | None = None
         self.marked = False  # a boundary reading was missing and the last known one stands in for it
+        self.broken = False  # the meter's register broke: nothing it says from then on counts for this session
         self.ending: StopReason | None = None
         self.stop_why = Why.STOP_AUTHORIZED
         self.stop_token: Token | None = None
         self.accepted = True  # False once the CSMS has refused the token after the start
         self.energy_left_mwh: MilliWh | None = None  # grace after a refusal
-        self.resumed = False  # carried over a restart
-        self.samples: tuple[Sample, ...] = ()
+        self.resumed = False  # carried over a restart, to be ended
 
     def same_token(self, token: Token, group: TokenUid | None) -> bool:
         """Whether this token, or one of its group, may end the session (1.6 AUTH-05, AUTH-06)."""
-        if self.token.same_as(token):
-            return True
-        return group is not None and self.group is not None and group.casefold() == self.group.casefold()
+        return belongs(token, group, self.token, self.group)
 
-    def record(self, tx: Transaction | None) -> SessionRecord:
-        """What the disk needs to end this session after any cut."""
+
+def key_of(session: Session | None, tx: Transaction | None) -> SessionId | None:
+    """Under which key the disk holds what runs on a slot; None where there is nothing to hold yet."""
+    if session is not None:
+        return session.id if session.first_mwh is not None or tx is not None else None
+    return tx.id if tx is not None else None
+
+
+def record_of(slot: SlotId, session: Session | None, tx: Transaction | None, seq: int) -> SessionRecord:
+    """What the disk needs to end both after any cut. `seq` is the next seqNo, as far as the disk has to know it."""
+    if session is None:
+        assert tx is not None
         return SessionRecord(
-            session=self.id,
-            slot=self.slot,
-            token=self.token,
-            origin=self.origin,
-            started=tx.started if tx else self.started,
-            register_mwh=self.first_mwh or 0,
-            seq=tx.seq if tx else 0,
-            group=self.group,
-            request=self.request,
-            told=tx is not None,
-            ending=self.ending,
-            samples=self.samples,
-            last_mwh=self.last_mwh,
+            session=tx.id,
+            slot=slot,
+            token=None,
+            origin=Origin.LOCAL,
+            started=tx.started,
+            register_mwh=tx.last_mwh,
+            seq=seq,
+            transaction=tx.id,
+            ending=tx.stop,
+            samples=tx.samples,
         )
+    return SessionRecord(
+        session=session.id,
+        slot=slot,
+        token=session.token,
+        origin=session.origin,
+        started=tx.started if tx is not None else session.started,
+        register_mwh=session.first_mwh,
+        seq=seq,
+        group=session.group,
+        request=session.request,
+        told=session.told,
+        transaction=tx.id if tx is not None else "",
+        ending=session.ending,
+        refused=not session.accepted,
+        samples=tx.samples if tx is not None else (),
+    )
 
-    @classmethod
-    def restored(cls, record: SessionRecord) -> tuple[Session, Transaction | None]:
-        """The session of a record, and its transaction where one had been told."""
-        session = cls(record.session, record.slot, record.token, record.group, record.origin, record.started)
-        session.request, session.request_told, session.token_told = record.request, True, True
-        session.first_mwh = record.register_mwh
-        session.last_mwh = record.last_mwh
-        session.samples = record.samples
+
+def restored(record: SessionRecord) -> tuple[Session | None, Transaction | None]:
+    """The session of a record, and its transaction where one had been told. Either may have outlived the other."""
+    session = None
+    if record.token is not None:
+        session = Session(record.session, record.slot, record.token, record.group, record.origin, record.started)
+        session.request = record.request
+        session.request_told = session.told = record.told
+        session.token_told = bool(record.transaction)
+        session.first_mwh = session.last_mwh = record.register_mwh
+        session.accepted = not record.refused
+        session.ending = record.ending
         session.resumed = True
-        if not record.told:
-            return session, None
-        tx = Transaction(record.session, record.started)
-        tx.seq = record.seq
-        tx.connected_told = True
-        return session, tx
+    if not record.transaction:
+        return session, None
+    tx = Transaction(record.transaction, record.started)
+    tx.seq = record.seq
+    tx.samples = record.samples
+    tx.first_mwh = tx.last_mwh = record.register_mwh
+    tx.connected_told = True
+    if session is None:
+        tx.stop = record.ending
+    return session, tx

@@ -1,6 +1,9 @@
 """Station time: an offset over the monotonic clock, and whether it can be trusted (station.md §8).
 
-The OS clock is never set. Before any trusted source has spoken, stamps carry (boot, monotonic) and are mended later.
+The OS clock is never set. Before any trusted source has spoken, time is a guess that goes on from the last sign of life over any number of
+boots, and stamps carry (boot, monotonic) besides. Once the time is known, a stamp of this boot is set right to the millisecond. One of a
+boot that ended first keeps its distance from the later guesses and moves with them: between two boots nobody can know more than that the
+station was off, and the end of that chain is now known, while its beginning may be days old.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from typing import Final
 
 from hal.clock import Now
 from hal.units import MILLISECOND, MonoNs, UtcMs
+from station.core.boot import BootInfo
 from station.words.common import Stamp
 
 EARLIEST_MS: Final = 1_577_836_800_000  # 2020-01-01: a clock before that has never been set
@@ -16,15 +20,22 @@ MOVES_BY_MS: Final = 2_000
 
 
 class StationTime:
-    """`offset_ms` added to monotonic milliseconds gives UTC."""
+    """`offset_ms` added to monotonic milliseconds gives UTC; `guess_ms` the guess that earlier boots made or would have made."""
 
-    __slots__ = ("boot", "offset_ms", "trusted")
+    __slots__ = ("boot", "guess_ms", "offset_ms", "trusted")
 
-    def __init__(self, now: Now, boot: int, os_trusted: bool, not_before_ms: UtcMs) -> None:
-        self.boot = boot
-        os_ms = now.os_utc_ms
-        self.trusted = os_trusted and os_ms >= EARLIEST_MS
-        self.offset_ms = max(os_ms, not_before_ms) - now.mono_ns // MILLISECOND
+    def __init__(self, now: Now, boot: BootInfo) -> None:
+        self.boot = boot.count
+        os_ms, mono_ms = now.os_utc_ms, now.mono_ns // MILLISECOND
+        guess_ms = EARLIEST_MS
+        if boot.alive is not None:
+            elapsed_ms = mono_ms - boot.alive.mono_ns // MILLISECOND if boot.continues else 0
+            guess_ms = max(boot.alive.at.utc_ms + max(elapsed_ms, 0), EARLIEST_MS)
+        self.trusted = boot.os_trusted and os_ms >= EARLIEST_MS
+        self.guess_ms = guess_ms - mono_ms
+        self.offset_ms = max(os_ms, guess_ms) - mono_ms
+        if not self.trusted:
+            self.guess_ms = self.offset_ms
 
     def utc_ms(self, now: Now) -> UtcMs:
         return now.mono_ns // MILLISECOND + self.offset_ms
@@ -50,7 +61,9 @@ class StationTime:
         return moved
 
     def mended(self, stamp: Stamp) -> Stamp:
-        """A stamp of this boot made while time was untrusted, set right; others stay."""
-        if stamp.boot != self.boot or not self.trusted:
+        """A stamp that was made while time was untrusted, set right as well as it can be; others stay."""
+        if not stamp.boot or not self.trusted:
             return stamp
-        return Stamp(stamp.mono_ms + self.offset_ms)
+        if stamp.boot == self.boot:
+            return Stamp(max(stamp.mono_ms + self.offset_ms, EARLIEST_MS))
+        return Stamp(max(stamp.utc_ms + self.offset_ms - self.guess_ms, EARLIEST_MS))

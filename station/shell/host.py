@@ -60,6 +60,10 @@ class HostWire:
         if self._transport is not None:
             self._transport.abort()
 
+    def set_ping_interval(self, interval_ns: MonoNs) -> None:
+        if self._transport is not None:
+            self._transport.set_ping_interval(interval_ns)
+
     def _rearm(self) -> None:
         """Keep one timer at the link's wake-up or before it: pings move it with every frame."""
         wake_at = self.link.wake_at

@@ -34,8 +34,10 @@ from station.core.effects import (
     Publish,
     Restart,
     SendFrame,
+    SetPing,
     Wake,
 )
+from station.core.vendors import NO_VENDORS, Vendors
 from station.words.commands import AnyCommand
 from station.words.common import Origin
 from station.words.outcomes import AnyOutcome
@@ -50,6 +52,8 @@ class Wire(Protocol):
     def close(self, code: int = 1000, reason: str = "") -> None: ...
 
     def abort(self) -> None: ...
+
+    def set_ping_interval(self, interval_ns: MonoNs) -> None: ...
 
 
 Deliver = Callable[[LinkUp | LinkDown | FrameReceived | FrameFlushed], None]
@@ -66,6 +70,7 @@ class Plan(msgspec.Struct, frozen=True):
     reboot_ns: MonoNs = 2 * SECOND
     os_boot: str = "boot"
     os_trusted: bool = True
+    vendors: Vendors = NO_VENDORS  # who answers DataTransfer
 
 
 class Sinks:
@@ -141,7 +146,7 @@ class Runner:
         now = self.scheduler.now()
         policies = load(plan.version).policies
         unit.core, effects = StationCore.restore(
-            plan.shape, unit.id, plan.settings, image, boot, policies, now, unit.rng, plan.real
+            plan.shape, unit.id, plan.settings, image, boot, policies, now, unit.rng, plan.real, plan.vendors
         )
         generation = unit._generation
         busy, self._busy = self._busy, True
@@ -150,7 +155,8 @@ class Runner:
         self._busy = busy
         unit.board.start(lambda signal: self._signal(unit, generation, signal), self.scheduler)
         self._drain()
-        self._arm(unit)
+        if unit.core is not None:  # else the first thing that it heard was its last
+            self._arm(unit)
 
     def halt(self, unit: Unit) -> None:
         """Drop the core: what is not on the disk is gone. The hardware stays as it is."""
@@ -262,6 +268,10 @@ class Runner:
         if unit.wire is not None:
             unit.wire.close(1000, effect.reason)
 
+    def _ping(self, unit: Unit, effect: SetPing) -> None:
+        if unit.wire is not None:
+            unit.wire.set_ping_interval(effect.interval_s * SECOND)
+
     def _answer(self, unit: Unit, effect: Answer) -> None:
         done = unit._asks.pop(effect.ticket, None) if unit._asks else None
         if done is not None:
@@ -324,6 +334,7 @@ PERFORM: Final[dict[type, Callable[[Runner, Unit, Any], None]]] = {
     SendFrame: Runner._send,
     OpenLink: Runner._open,
     CloseLink: Runner._close,
+    SetPing: Runner._ping,
     Answer: Runner._answer,
     Publish: Runner._publish,
     Restart: Runner._restart,

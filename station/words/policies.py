@@ -17,3 +17,5 @@ class Policies(msgspec.Struct, frozen=True, gc=False):
     silent_when_rejected: bool
     tells_updates: bool
     offline_flag: bool
+    unplug_by_setting: bool = True  # what unplugging means to a session's transaction is for StopTransactionOnEVSideDisconnect to say
+    token_max: int = 36  # characters of a token that can be told; a longer one is refused, not cut

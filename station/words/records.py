@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hal.units import MilliWh, MonoNs, SlotId, UtcMs
+from hal.units import Cause, MilliWh, MonoNs, SlotId, UtcMs
 from station.words.common import Origin, Sample, SessionId, Stamp, StopReason, Token, TokenInfo
 from station.words.facts import MeterTold, TransactionTold
 
@@ -30,10 +30,11 @@ class BootRecord(RecordBody, frozen=True, gc=False):
 
 
 class AliveRecord(RecordBody, frozen=True, gc=False):
-    """The last sign of life: when, by both clocks."""
+    """The last sign of life: when, by both clocks, and where the registers of running sessions stood (slot, register)."""
 
     at: Stamp
     mono_ns: MonoNs
+    registers: tuple[tuple[SlotId, MilliWh], ...] = ()
 
 
 class SettingRecord(RecordBody, frozen=True, gc=False):
@@ -45,21 +46,25 @@ class AvailabilityRecord(RecordBody, frozen=True, gc=False):
 
 
 class SessionRecord(RecordBody, frozen=True, gc=False):
-    """A session that reached its first reading, as much as is needed to end it after any cut."""
+    """A session that reached its first reading and its transaction, as much as is needed to end both after any cut.
+
+    Without a token it is a transaction that runs without a session. `transaction` is the id of the one that runs, `told` whether any has.
+    """
 
     session: SessionId
     slot: SlotId
-    token: Token
+    token: Token | None
     origin: Origin
     started: Stamp
-    register_mwh: MilliWh
+    register_mwh: MilliWh | None
     seq: int  # next seqNo of its transaction
     group: str | None = None
     request: int | None = None
-    told: bool = True  # its transaction has been started
+    told: bool = True
+    transaction: SessionId = ""
     ending: StopReason | None = None
+    refused: bool = False
     samples: tuple[Sample, ...] = ()
-    last_mwh: MilliWh | None = None
 
 
 class OutboxRecord(RecordBody, frozen=True, gc=False):
@@ -84,13 +89,30 @@ class TokenRecord(RecordBody, frozen=True, gc=False):
     seen: UtcMs
 
 
+class KeptRecord(RecordBody, frozen=True, gc=False):
+    """A plug that stays locked until this token, or one of its group, is shown. The key is the slot."""
+
+    token: Token
+    group: str | None = None
+
+
+class FaultRecord(RecordBody, frozen=True, gc=False):
+    """A fault that stays until somebody has dealt with it. `id` is that of the event that told of it."""
+
+    cause: Cause
+    slot: SlotId
+    id: str
+    detail: str = ""
+
+
 class EventRecord(RecordBody, frozen=True, gc=False):
-    """An event that has not been handed to every sink: kind (the end of its CloudEvents type), subject, time, JSON data."""
+    """An event that has not been handed to every sink: kind (the end of its CloudEvents type), subject, time, JSON data, id."""
 
     kind: str
     subject: str
     at: Stamp
     data: msgspec.Raw
+    id: str = ""
 
 
 class DeadLetter(RecordBody, frozen=True, gc=False):
@@ -110,6 +132,8 @@ KINDS: Final[dict[str, type[RecordBody]]] = {
     "outbox": OutboxRecord,
     "dialect": DialectRecord,
     "token": TokenRecord,
+    "kept": KeptRecord,
+    "fault": FaultRecord,
     "event": EventRecord,
     "dead": DeadLetter,
 }

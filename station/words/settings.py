@@ -6,20 +6,19 @@ Precedence: set over OCPP or API (a record) over TOML over the default here. A f
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from hal.units import MilliAmps, SlotKind
+from hal.units import MilliAmps, SlotId, SlotKind
 from station.words.common import Measurand
+from station.words.lamps import Lamps
 
 Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=31_536_000)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000)]
 Measurands: TypeAlias = tuple[Measurand, ...]
-
-
-SAMPLES_MAX: Final = 1000  # kept of one transaction for its end; above it every second one in between goes
 
 
 class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -32,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     local_authorize_offline: bool = True
     local_pre_authorize: bool = False
     cards_decided_by: Literal["csms", "nobody"] = "csms"
-    free_vend_token: str = "FREEVEND"
+    free_vend_token: Annotated[str, Meta(min_length=1, max_length=20)] = "FREEVEND"  # an idTag of 1.6 has 20
     repeat_guard_ms: Count = 2000
     connection_timeout_s: Seconds = 60
     # transactions
@@ -50,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     aligned: Measurands = (Measurand.ENERGY_IMPORT,)
     stop_sampled: Measurands = ()
     stop_aligned: Measurands = ()
+    stop_values_max: Annotated[int, Meta(ge=2, le=1000)] = 250  # in the end of a transaction; above it every second one in between goes
     phase_rotation: str = ""  # empty: as the slots were built
     meter_lost_s: Seconds = 30
     # status
@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     full_after_s: Seconds = 300
     full_min_wh: Count = 500
     ev_ready_s: Seconds = 10
+    derate_above_c: Annotated[int, Meta(ge=20, le=150)] = 70
+    suspend_above_c: Annotated[int, Meta(ge=20, le=150)] = 80
     # the connection
     heartbeat_interval_s: Seconds = 300
     ping_interval_s: Seconds = 60
@@ -79,10 +81,13 @@ TOML_ONLY: Final = frozenset(
         "free_vend_token",
         "repeat_guard_ms",
         "meter_lost_s",
+        "stop_values_max",
         "idle_current_ma",
         "full_after_s",
         "full_min_wh",
         "ev_ready_s",
+        "derate_above_c",
+        "suspend_above_c",
         "backoff_min_s",
         "backoff_random_s",
         "backoff_repeat",
@@ -112,13 +117,20 @@ def parse(name: str, text: str) -> object:
             return tuple(Measurand(part.strip()) for part in text.split(",")) if text else ()
         if kind is str:
             return text
-        if get_args(kind) and isinstance(get_args(kind)[0], str):
+        if get_args(kind) and (get_args(kind)[0] is str or isinstance(get_args(kind)[0], str)):
             return msgspec.convert(text, kind)
         if not text.isascii() or not text.isdigit():
             raise ValueError("not a whole number")
         return msgspec.convert(int(text), kind)
     except (KeyError, ValueError, msgspec.ValidationError) as error:
         raise BadSetting(f"{name}: {text!r} is not allowed here ({error})") from None
+
+
+@functools.lru_cache(maxsize=256)
+def rotation_of(rotations: str, slot: SlotId) -> str | None:
+    """What `phase_rotation`, such as "0.RST,1.STR", says of a slot; None where it says nothing of it."""
+    items = (item.partition(".") for item in rotations.split(","))
+    return next((rotation for number, _, rotation in items if number == str(slot)), None)
 
 
 def spell(value: object) -> str:
@@ -144,6 +156,7 @@ class SlotShape(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
     max_current_ma: MilliAmps = 32_000
     phases: Annotated[int, Meta(ge=1, le=3)] = 3
     rotation: str = "RST"
+    meter_width_mwh: Annotated[int, Meta(ge=0)] = 0  # where the meter's register begins again at 0; 0: nowhere
 
     @property
     def has_lock(self) -> bool:
@@ -158,6 +171,9 @@ class StationShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     firmware: str = "0.1.0"
     slots: tuple[SlotShape, ...] = (SlotShape(), SlotShape(rotation="STR"))
     supply_ma: MilliAmps = 63_000
+    main_meter: bool = False  # what it reads is told as that of connector 0
+    lamps: Lamps = Lamps()
+    readers: tuple[tuple[SlotId, ...], ...] = ()  # the slots that reader 1, 2, ... serves; a reader beyond serves all
     measurands: Measurands = (
         Measurand.ENERGY_IMPORT,
         Measurand.POWER_IMPORT,
@@ -168,6 +184,12 @@ class StationShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Measurand.FREQUENCY,
         Measurand.TEMPERATURE,
     )
+
+    def served(self, reader: int) -> tuple[SlotId, ...]:
+        """The slots that a card shown to this reader may mean."""
+        if 0 < reader <= len(self.readers):
+            return self.readers[reader - 1]
+        return tuple(range(1, len(self.slots) + 1))
 
 
 TEMPLATES: Final[dict[str, StationShape]] = {

@@ -114,6 +114,8 @@ class Wire:
 
     def abort(self) -> None: ...
 
+    def set_ping_interval(self, interval_ns: int) -> None: ...
+
 
 async def run(path: Path) -> Logbook:
     host = Host(Sinks(), lambda unit: LinkProfile("ws://x", unit.id, ("ocpp1.6",)))

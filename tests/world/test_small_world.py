@@ -69,7 +69,7 @@ def test_power_cut_at_every_effect_boundary() -> None:
         try:
             stories.nothing_promised_is_lost(world)
         except AssertionError as error:
-            tail = "\n".join(world.trace.lines[-40:])
+            tail = "\n".join(map(str, world.trace.lines[-40:]))
             raise AssertionError(f"power cut before effect {cut_at} of {boundaries}: {error}\n{tail}") from error
         assert world.cut_at is None, "the cut did not happen"
 

@@ -23,6 +23,7 @@ class V16:
         silent_when_rejected=True,
         tells_updates=False,
         offline_flag=False,
+        token_max=encode.ID_TAG_MAX,
     )
     action_of = staticmethod(encode.action_of)
     encode = staticmethod(encode.encode)

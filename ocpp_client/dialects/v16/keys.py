@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from ocpp_client.dialects.v16.profiles import BUILT
-from station.words.settings import SAMPLES_MAX, StationShape
+from station.words.settings import StationShape
 
 MAX_KEYS: Final = 100  # in one GetConfiguration
 MAX_MEASURANDS: Final = 20  # in one list
@@ -92,9 +92,9 @@ KEYS: Final = (
     Key("MinimumStatusDuration", "min_status_duration_s"),
     Key("NumberOfConnectors", fixed=lambda shape: str(len(shape.slots))),
     Key("ResetRetries", "reset_retries"),
+    Key("StopTransactionMaxMeterValues", "stop_values_max"),
     Key("StopTransactionOnEVSideDisconnect", "stop_on_ev_disconnect"),
     Key("StopTransactionOnInvalidId", "stop_on_invalid"),
-    Key("StopTransactionMaxMeterValues", fixed=lambda _: str(SAMPLES_MAX)),
     Key("StopTxnAlignedData", "stop_aligned", check=_measurands),
     Key("StopTxnAlignedDataMaxLength", fixed=lambda _: str(MAX_MEASURANDS)),
     Key("StopTxnSampledData", "stop_sampled", check=_measurands),

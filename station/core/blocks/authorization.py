@@ -1,7 +1,8 @@
 """Authorisation: what a card means, who may charge, and for which slot (1.6 §§3.4, 3.5, 4.1; 2.0.1 block C; station.md §5).
 
-A tap is resolved in this order: ends a session of its own or of its group; takes back a pending authorisation; starts where a vehicle
-waits; else is kept at the station until a plug comes. Not here: what happens on the slot then (`power`).
+A tap is resolved in this order: opens a lock that waits for its owner; ends a session of its own or of its group; takes back a pending
+authorisation; starts where a vehicle waits; else is kept at the station until a plug comes. Where nothing can come of it the CSMS is not
+asked. Not here: what the station knows of tokens (`tokens`); what happens on the slot then (`power`).
 """
 
 from __future__ import annotations
@@ -9,216 +10,206 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from hal.clock import Due
-from hal.disk import Record, RecordKey
-from hal.units import MILLISECOND, SECOND, MonoNs, SlotId, Ticket, TokenUid
+from hal.disk import Record
+from hal.units import MILLISECOND, SECOND, LockState, MonoNs, SlotId, TokenUid
 from statemachine.slot import Phase, Slot
+from station.core.intent import Intent, Owner, seats
 from station.core.session import Session
-from station.words.commands import ClearCache
 from station.words.common import Origin, StopReason, Token, TokenInfo, TokenKind, TokenStatus, Why
-from station.words.outcomes import ACCEPTED, REJECTED
 from station.words.questions import AnyAnswer, Authorize
-from station.words.records import Image, TokenRecord
+from station.words.records import Image, KeptRecord
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
-CACHE_BOUND: Final = 1000
 ACCEPTED_INFO: Final = TokenInfo(TokenStatus.ACCEPTED)
-
-
-class Pending:
-    """An authorisation that waits for a plug. `slot`: only there; None: the first served slot that is plugged."""
-
-    __slots__ = ("expires_ns", "group", "origin", "request", "slot", "token")
-
-    def __init__(
-        self,
-        token: Token,
-        group: TokenUid | None,
-        origin: Origin,
-        request: int | None,
-        slot: SlotId | None,
-        expires_ns: MonoNs,
-    ) -> None:
-        self.token = token
-        self.group = group
-        self.origin = origin
-        self.request = request
-        self.slot = slot
-        self.expires_ns = expires_ns
-
-
-class Attempt:
-    """A token that the CSMS is being asked about."""
-
-    __slots__ = ("origin", "request", "slot", "token")
-
-    def __init__(self, token: Token, origin: Origin, request: int | None, slot: SlotId | None) -> None:
-        self.token = token
-        self.origin = origin
-        self.request = request
-        self.slot = slot
+ASKED_MOST: Final = 16  # cards that the CSMS is being asked about at a time
+NEVER_S: Final = 31_536_000  # ConnectionTimeOut 0 switches it off
 
 
 class Authorization:
-    """The cache is kept on the disk; attempts and pending authorisations are not."""
+    """`attempts` the CSMS is being asked about, `pending` wait for a plug; neither survives a restart. `reads` are the latest taps."""
 
-    __slots__ = ("attempts", "cache", "core", "kept", "last_read", "pending")
+    __slots__ = ("attempts", "core", "owners", "pending", "reads")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
-        self.attempts: list[Attempt] = []
-        self.pending: list[Pending] = []
-        self.cache: dict[TokenUid, TokenRecord] | None = None
-        self.kept: dict[SlotId, tuple[Token, TokenUid | None]] | None = None  # cables that wait for their owner's card
-        self.last_read: tuple[TokenUid, MonoNs] = ("", 0)
+        self.attempts: tuple[Intent, ...] = ()
+        self.pending: tuple[Intent, ...] = ()
+        self.owners: dict[SlotId, Owner] | None = None
+        self.reads: tuple[tuple[TokenUid, MonoNs], ...] = ()
 
     def restore(self, image: Image) -> None:
-        for key, record in image.get("token", {}).items():
-            assert isinstance(record, TokenRecord)
-            self.cache = self.cache or {}
-            self.cache[key] = record
+        for key, record in image.get("kept", {}).items():
+            assert isinstance(record, KeptRecord)
+            self.owners = {**(self.owners or {}), int(key): Owner(record.token, record.group, True)}
 
     def records(self) -> list[Record]:
-        return [Record("token", key, record) for key, record in (self.cache or {}).items()]
+        return [self._record(number, owner) for number, owner in (self.owners or {}).items() if owner.locked]
+
+    def _record(self, number: SlotId, owner: Owner) -> Record:
+        return Record("kept", str(number), KeptRecord(owner.token, owner.group))
 
     # --- a card is shown ---
 
-    def presented(self, uid: TokenUid) -> None:
+    def presented(self, uid: TokenUid, reader: int) -> None:
         core = self.core
-        last, at_ns = self.last_read
-        self.last_read = (uid, core.now.mono_ns)
-        if uid == last and core.now.mono_ns - at_ns < core.settings.repeat_guard_ms * MILLISECOND:
+        if self._repeated(uid):
             return
         core.events.card_scanned(uid)
         if not core.power.ready:
             return
-        token = Token(uid)
-        if self._releases_cable(token) or self._stops(token, self._known_group(token)) or self._takes_back(token):
+        card = Intent(Token(uid), Origin.CARD, None, core.shape.served(reader))
+        if len(uid) > core.policies.token_max:
+            self._refuse("longer than this language can say", card)
             return
-        self._wants_to_start(token)
+        known = core.tokens.trusted(card.token)
+        card.group = known.group if known is not None else None
+        if self._opens(card) or self._stops(card) or self._takes_back(card):
+            return
+        self._wants(card)
 
-    def _wants_to_start(self, token: Token) -> None:
+    def _repeated(self, uid: TokenUid) -> bool:
+        """The same card again, too soon after it was last taken for one (station.md §5)."""
+        now_ns, key = self.core.now.mono_ns, uid.casefold()
+        guard_ns = self.core.settings.repeat_guard_ms * MILLISECOND
+        self.reads = tuple(read for read in self.reads if now_ns - read[1] < guard_ns)
+        if any(read[0] == key for read in self.reads):
+            return True
+        self.reads = (*self.reads, (key, now_ns))
+        return False
+
+    def _wants(self, card: Intent) -> None:
         """Not the owner of anything here: may it start, or end another's session as one of its group?"""
+        if any(a.origin is Origin.CARD and a.token.same_as(card.token) for a in self.attempts):
+            return
+        start = self.can_start(card)
+        if not start and not self._could_end(card):
+            self._refuse("no slot is free", card)
+        elif self.core.settings.cards_decided_by == "nobody":
+            self._granted(card, ACCEPTED_INFO)
+        else:
+            self._decide(card, "start" if start else "stop")
+
+    # --- may it? ---
+
+    def _decide(self, intent: Intent, purpose: Literal["start", "stop", "remote"]) -> None:
+        """By what is known here where that counts, else the CSMS, else the rules for being offline (1.6 AUTH-02, AUTH-03)."""
         core = self.core
-        if self.waiting() is None and not self._has_room() and not any(s.session for s in core.slots):
-            self._refuse("no_slot", None)
-            return
-        if any(a.token.same_as(token) for a in self.attempts):
-            return
-        if core.settings.cards_decided_by == "nobody":
-            self._granted(Attempt(token, Origin.CARD, None, None), ACCEPTED_INFO)
-            return
-        attempt = Attempt(token, Origin.CARD, None, None)
-        purpose: Literal["start", "stop"] = "start" if self.waiting() is not None or self._has_room() else "stop"
-        self._decide(attempt, purpose)
-
-    def _decide(self, attempt: Attempt, purpose: Literal["start", "stop", "remote"]) -> None:
-        """By the rules in force: cache, CSMS, or offline (1.6 AUTH-02, AUTH-03, OFFA-01 to 03)."""
-        core, settings = self.core, self.core.settings
-        known = self.known(attempt.token)
-        accepted = known is not None and known.status is TokenStatus.ACCEPTED
-        if not core.connection.online:
-            self._decide_offline(attempt, known)
-        elif settings.local_pre_authorize and accepted and known is not None:
-            self._granted(attempt, known)
-        else:
-            self.attempts.append(attempt)
-            core.connection.put(Authorize(attempt.token, purpose))
+        trusted = core.tokens.trusted(intent.token)
+        if trusted is not None:
+            self._granted(intent, trusted)
+        elif core.connection.online and len(self.attempts) < ASKED_MOST:
+            self.attempts = (*self.attempts, intent)
+            core.connection.put(Authorize(intent.token, purpose))
             core.lights.refresh_main()
-
-    def _decide_offline(self, attempt: Attempt, known: TokenInfo | None) -> None:
-        settings = self.core.settings
-        if known is not None and settings.local_authorize_offline:
-            if known.status is TokenStatus.ACCEPTED:
-                self._granted(attempt, known)
-            else:
-                self._refuse(known.status.value, attempt.slot)
-        elif known is None and settings.allow_offline_unknown:
-            self._granted(attempt, ACCEPTED_INFO)
         else:
-            self._refuse("offline", attempt.slot)
+            self._decide_offline(intent)
+
+    def _decide_offline(self, intent: Intent) -> None:
+        """Nobody can be asked (1.6 OFFA-01 to 03): what is known to be bad stays bad."""
+        settings, known = self.core.settings, self.core.tokens.known(intent.token)
+        if known is not None and known.status is not TokenStatus.ACCEPTED:
+            self._refuse(known.status.value, intent)
+        elif known is not None and settings.local_authorize_offline:
+            self._granted(intent, known)
+        elif settings.allow_offline_unknown:
+            self._granted(intent, ACCEPTED_INFO)
+        else:
+            self._refuse("nobody can be asked", intent)
 
     def answered(self, told: Authorize, answer: AnyAnswer) -> None:
-        attempt = next((a for a in self.attempts if a.token == told.token), None)
-        if attempt is None:
+        intent = next((a for a in self.attempts if a.token == told.token), None)
+        if intent is None:
             return
-        self.attempts.remove(attempt)
+        self.attempts = tuple(a for a in self.attempts if a is not intent)
         self.core.lights.refresh_main()
         if not isinstance(answer, TokenInfo):
-            self._decide_offline(attempt, self.known(attempt.token))
+            self._decide_offline(intent)
             return
-        self.learn(told.token, answer)
+        self.core.tokens.learn(told.token, answer)
         if answer.status is TokenStatus.ACCEPTED:
-            self._granted(attempt, answer)
+            self._granted(intent, answer)
         else:
-            self._refuse(answer.status.value, attempt.slot)
+            self._refuse(answer.status.value, intent)
+
+    def _refuse(self, why: str, intent: Intent) -> None:
+        self.core.note("info", "authorization.refused", intent.slot, why)
+        self.core.lights.refused()
 
     # --- it may ---
 
-    def _granted(self, attempt: Attempt, info: TokenInfo) -> None:
-        """Accepted: it ends a session of its group, or starts one, or waits for a plug."""
-        if attempt.origin is Origin.CARD and self._stops(attempt.token, info.group):
+    def _granted(self, intent: Intent, info: TokenInfo) -> None:
+        """It opens or ends something of its group, or starts, or waits for a plug."""
+        intent.group = info.group
+        if intent.origin is Origin.CARD and (self._opens(intent) or self._stops(intent)):
             return
-        slot = self.waiting(attempt.slot)
+        slot = self._waiting(intent)
         if slot is not None:
-            self._start(slot, attempt.token, info.group, attempt.origin, attempt.request)
-        elif self._has_room(attempt.slot):
-            self._keep(attempt, info.group)
+            self._start(slot, intent)
+        elif self._has_room(intent):
+            self._keep(intent)
         else:
-            self._refuse("no_slot", attempt.slot)
+            self._refuse("no slot is free", intent)
 
-    def _start(self, slot: Slot, token: Token, group: TokenUid | None, origin: Origin, request: int | None) -> None:
+    def _start(self, slot: Slot, intent: Intent) -> None:
         self.core.deadlines.cancel(Due.CONNECTION, slot.id)
-        self.core.transactions.open(slot, token, group, origin, request)
+        self.visit_over(slot.id)
+        self.core.transactions.open(slot, intent.token, intent.group, intent.origin, intent.request)
+        self._mark()
 
-    def _keep(self, attempt: Attempt, group: TokenUid | None) -> None:
-        """Authorised, and nothing plugged: wait for it at the station, or at the one slot that is meant or free."""
+    def _keep(self, intent: Intent) -> None:
         core = self.core
-        slot = core.slot(attempt.slot or 0)
-        if slot is None:
-            free = [s for s in core.slots if self.free(s)]
-            slot = free[0] if len(free) == 1 else None
-        expires = core.now.mono_ns + core.settings.connection_timeout_s * SECOND
-        self.pending.append(
-            Pending(attempt.token, group, attempt.origin, attempt.request, slot.id if slot else None, expires)
-        )
-        if slot is not None:
-            slot.waiting_auth = True
-            core.touch(slot)
-        self._arm()
-        core.lights.refresh_main()
+        seconds = core.settings.connection_timeout_s or NEVER_S
+        intent.expires_ns = core.now.mono_ns + seconds * SECOND
+        self.pending = (*self.pending, intent)
+        self._pending_changed()
 
-    def _arm(self) -> None:
+    def _drop(self, intent: Intent) -> None:
+        self.pending = tuple(p for p in self.pending if p is not intent)
+        self._pending_changed()
+
+    def _pending_changed(self) -> None:
         if self.pending:
             self.core.deadlines.set(Due.CONNECTION, min(p.expires_ns for p in self.pending))
         else:
             self.core.deadlines.cancel(Due.CONNECTION)
-
-    def _drop(self, pending: Pending) -> None:
-        self.pending.remove(pending)
-        slot = self.core.slot(pending.slot or 0)
-        if slot is not None and not any(p.slot == slot.id for p in self.pending):
-            slot.waiting_auth = False
-            self.core.touch(slot)
-        self._arm()
+        self._mark()
         self.core.lights.refresh_main()
 
+    def _mark(self) -> None:
+        """A slot is being prepared where it is the only one left that someone authorised can mean (1.6 A2)."""
+        meant = {p.slot for p in self.pending}
+        for pending in self.pending:
+            left = [s.id for s in self._served(pending) if self.free(s) and s.id not in meant]
+            if pending.slot == 0 and len(left) == 1:
+                meant.add(left[0])
+        for slot in self.core.slots:
+            if slot.waiting_auth != (slot.id in meant):
+                slot.waiting_auth = not slot.waiting_auth
+                self.core.touch(slot)
+
+    # --- a plug comes, or does not ---
+
     def plugged(self, slot: Slot) -> None:
-        """A vehicle connected here: the oldest authorisation that fits takes the slot, one made for this slot first."""
+        """A vehicle has connected and nobody is authorised for it yet; `vehicle_waits` follows in the same step."""
         core = self.core
         core.transactions.changed(slot, Why.CABLE_PLUGGED_IN)
-        if not slot.open_to_new:
-            return
-        fits = [p for p in self.pending if p.slot == slot.id] or [p for p in self.pending if p.slot is None]
-        if fits:
-            pending = fits[0]
-            self._drop(pending)
-            self._start(slot, pending.token, pending.group, pending.origin, pending.request)
-        elif core.settings.cards_decided_by == "nobody":
-            self._start(slot, Token(core.settings.free_vend_token, TokenKind.NONE), None, Origin.FREE, None)
-        elif core.settings.connection_timeout_s > 0:
+        if core.settings.connection_timeout_s > 0:
             core.after(Due.CONNECTION, core.settings.connection_timeout_s, slot.id)
+
+    def vehicle_waits(self, slot: Slot) -> None:
+        """A vehicle stands here without a session: who is meant for this slot takes it, else the oldest who may; else free vend."""
+        if slot.finished or not self._startable(slot) or self.keeps(slot.id):
+            return
+        fits = [p for p in self.pending if slot.id in p.slots]
+        if fits:
+            intent = min(fits, key=lambda p: p.slot == 0)
+            self._drop(intent)
+            self._start(slot, intent)
+        elif self.core.settings.cards_decided_by == "nobody":
+            free = Token(self.core.settings.free_vend_token, TokenKind.NONE)
+            self._start(slot, Intent(free, Origin.FREE, None, (slot.id,)))
 
     def connection_timeout(self, number: SlotId) -> None:
         """No plug for an authorisation (slot 0), or no authorisation for a plug."""
@@ -227,143 +218,148 @@ class Authorization:
             slot.stale = slot.session is None
             self.core.touch(slot)
             return
-        for pending in [p for p in self.pending if p.expires_ns <= self.core.now.mono_ns]:
-            self.core.note("info", "authorization.expired", pending.slot or 0)
-            self._drop(pending)
+        for pending in self.pending:
+            if pending.expires_ns <= self.core.now.mono_ns:
+                self.core.note("info", "authorization.expired", pending.slot)
+                self._drop(pending)
 
     # --- it ends something ---
 
-    def _stops(self, token: Token, group: TokenUid | None) -> bool:
-        """The token, or one of its group, has a session here: end the oldest."""
-        mine = [s for s in self.core.slots if s.session is not None and s.session.same_token(token, group)]
+    def _stops(self, card: Intent) -> bool:
+        """The token, or one of its group, has a session here: end the oldest that is not ending yet."""
+        mine = [s for s in self._served(card) if s.session is not None and s.session.same_token(card.token, card.group)]
         if not mine:
             return False
-        slot = min(mine, key=lambda s: s.session.started.utc_ms)
-        slot.session.stop_token = token
-        self.core.power.end(slot, StopReason.LOCAL, Why.STOP_AUTHORIZED)
+        slot = min(mine, key=lambda s: (s.session.ending is not None, s.session.started.utc_ms))
+        if slot.session.ending is None:
+            slot.session.stop_token = card.token
+            self.core.power.end(slot, StopReason.LOCAL, Why.STOP_AUTHORIZED)
         return True
 
-    def _takes_back(self, token: Token) -> bool:
-        """Shown again while it waits for a plug: the authorisation is taken back (1.6 AUTH-10)."""
-        pending = next((p for p in self.pending if p.token.same_as(token)), None)
+    def _takes_back(self, card: Intent) -> bool:
+        """Shown again while it waits for a plug: taken back (1.6 AUTH-10). Who was started from afar and now shows the card is here."""
+        pending = next((p for p in self.pending if p.token.same_as(card.token)), None)
         if pending is None:
             return False
-        self.core.note("info", "authorization.taken_back", pending.slot or 0)
+        if pending.origin is not Origin.CARD:
+            if self._waiting(card) is not None:  # but at another slot, with a vehicle
+                self._drop(pending)
+                return False
+            return True
+        self.core.note("info", "authorization.taken_back", pending.slot)
         self._drop(pending)
         return True
 
+    def _could_end(self, card: Intent) -> bool:
+        """There is something here that belongs to a group; whether to this card's, the CSMS knows."""
+        owners = self.owners or {}
+        for slot in self._served(card):
+            owner = owners.get(slot.id)
+            if owner is not None and owner.locked and owner.group is not None:
+                return True
+            if slot.session is not None and slot.session.ending is None and slot.session.group is not None:
+                return True
+        return False
+
+    # --- a plug that stays locked until its owner's card is shown ---
+
     def keeps_cable(self, slot: Slot, session: Session) -> bool:
-        """After this end the plug stays locked until its owner's card is shown (1.6 OFFA-04, STOP-15)."""
+        """A session is about to be over: remember whose it was. True: the plug stays locked (1.6 OFFA-04, STOP-15).
+
+        Where nobody holds a card (free vend), or the CSMS is asking for the lock, it opens.
+        """
         kept = session.ending is StopReason.DEAUTHORIZED or (
             session.ending is StopReason.EV_DISCONNECTED and not self.core.settings.unlock_on_ev_disconnect
         )
-        if kept and slot.shape.has_lock and slot.lock is not slot.lock.OPEN:
-            self.kept = {**(self.kept or {}), slot.id: (session.token, session.group)}
-            return True
-        return False
+        locked = self.keeps(slot.id) or (kept and slot.shape.has_lock and slot.lock is not LockState.OPEN)
+        locked = locked and session.origin is not Origin.FREE and not self.core.remote.wants_open(slot.id)
+        if not slot.plugged and not slot.cable:
+            return False
+        owner = Owner(session.token, session.group, locked)
+        self.owners = {**(self.owners or {}), slot.id: owner}
+        if locked:
+            self.core.persist((self._record(slot.id, owner),), (), True)
+        return locked
 
-    def _releases_cable(self, token: Token) -> bool:
-        group = self._known_group(token)
-        for number, (owner, owners) in (self.kept or {}).items():
-            if owner.same_as(token) or (
-                group is not None and owners is not None and group.casefold() == owners.casefold()
-            ):
-                self.kept = {n: k for n, k in (self.kept or {}).items() if n != number} or None
-                slot = self.core.slot(number)
-                assert slot is not None
-                self.core.power.unlock(slot)
+    def keeps(self, number: SlotId) -> bool:
+        owner = self.owners.get(number) if self.owners else None
+        return owner is not None and owner.locked
+
+    def let_go(self, number: SlotId) -> None:
+        """The lock waits for nobody any more."""
+        if self.keeps(number) and self.owners:
+            self.owners[number].locked = False
+            self.core.persist((), (("kept", str(number)),), True)
+
+    def visit_over(self, number: SlotId) -> None:
+        """Vehicle and cable are gone, or somebody starts anew."""
+        self.let_go(number)
+        if self.owners and self.owners.pop(number, None) and not self.owners:
+            self.owners = None
+
+    def _opens(self, card: Intent) -> bool:
+        for slot in self._served(card):
+            owner = self.owners.get(slot.id) if self.owners else None
+            if owner is not None and owner.locked and owner.is_(card):
+                self.let_go(slot.id)
+                self.core.locks.unlock(slot)
                 return True
         return False
 
     # --- which slot ---
 
+    def _served(self, intent: Intent) -> list[Slot]:
+        return [slot for slot in self.core.slots if slot.id in intent.slots]
+
     def free(self, slot: Slot) -> bool:
         """Nobody is here, and somebody may come."""
-        return slot.open_to_new and not slot.occupied and not slot.reserved
+        if not slot.open_to_new or slot.reserved or self.core.faults.no_new:
+            return False
+        return not slot.plugged and not slot.cable and slot.session is None
 
-    def waits(self, slot: Slot) -> bool:
-        """A vehicle is connected and nobody is authorised for it."""
-        if not slot.open_to_new or slot.session is not None:
+    def _startable(self, slot: Slot) -> bool:
+        """A vehicle is connected, and nothing stands in the way of a session."""
+        if not slot.open_to_new or slot.session is not None or self.core.faults.no_new:
             return False
         return slot.plugged and slot.phase is Phase.IDLE
 
-    def waiting(self, wanted: SlotId | None = None) -> Slot | None:
-        """The slot that a start would take at once: the one plugged last."""
-        waiting = [s for s in self.core.slots if self.waits(s) and wanted in (None, s.id)]
-        return max(waiting, key=lambda s: s.plugged_at_ns) if waiting else None
+    def _waiting(self, intent: Intent) -> Slot | None:
+        """The slot that a start would take at once: the one plugged last.
 
-    def _has_room(self, wanted: SlotId | None = None) -> bool:
-        free = [s for s in self.core.slots if self.free(s) and wanted in (None, s.id)]
-        unbound = sum(p.slot is None for p in self.pending)
-        return len(free) > unbound
+        A vehicle that had its session is for who had it (1.6 F2), or for whom the CSMS says by naming the slot; for others only where
+        there is no free slot for them to mean instead, and never while its plug waits for its owner.
+        """
+        here = [s for s in self._served(intent) if self._startable(s)]
+        mine = [s for s in here if self._is_for(s, intent)]
+        if not mine and not any(self.free(s) for s in self._served(intent)):
+            mine = [s for s in here if not self.keeps(s.id)]
+        return max(mine, key=lambda s: s.plugged_at_ns) if mine else None
 
-    # --- remote (1.6 §5.11) ---
+    def _is_for(self, slot: Slot, intent: Intent) -> bool:
+        if intent.origin is not Origin.CARD and intent.slot:
+            return True
+        owner = self.owners.get(slot.id) if self.owners else None
+        if owner is not None and (owner.locked or slot.finished):
+            return owner.is_(intent)
+        return not slot.finished
 
-    def remote(self, token: Token, slot: SlotId | None, request: int | None) -> None:
-        """An accepted remote start: authorised at once, or asked for first."""
-        attempt = Attempt(token, Origin.CSMS, request, slot)
+    def _has_room(self, intent: Intent) -> bool:
+        """Whether everybody who waits for a plug, and this one too, could have a slot."""
+        free = frozenset(slot.id for slot in self.core.slots if self.free(slot))
+        return seats(sorted([*(p.slots for p in self.pending), intent.slots], key=len), free)
+
+    # --- from afar (1.6 §5.11) ---
+
+    def intent(self, token: Token, origin: Origin, request: int | None, slot: SlotId | None) -> Intent:
+        """A start that did not come from a reader; `slot` None: wherever it fits."""
+        return Intent(token, origin, request, self.core.shape.served(0) if slot is None else (slot,))
+
+    def can_start(self, intent: Intent) -> bool:
+        return self._waiting(intent) is not None or self._has_room(intent)
+
+    def start(self, intent: Intent) -> None:
+        """Tried at once, or once the token is authorised (1.6 RSTART-02, RSTART-03)."""
         if self.core.settings.authorize_remote:
-            self._decide(attempt, "remote")
+            self._decide(intent, "remote")
         else:
-            self._granted(attempt, ACCEPTED_INFO)
-
-    def can_start(self, slot: SlotId | None) -> bool:
-        return self.waiting(slot) is not None or self._has_room(slot)
-
-    # --- what is known of tokens (1.6 §3.5) ---
-
-    def known(self, token: Token) -> TokenInfo | None:
-        """What the cache says; a past expiry counts as expired (1.6 CACHE-04)."""
-        if self.cache is None or not self.core.settings.cache_enabled:
-            return None
-        record = self.cache.get(token.uid.upper())
-        if record is None:
-            return None
-        info = record.info
-        if info.expires is not None and info.expires <= self.core.time.utc_ms(self.core.now):
-            return TokenInfo(TokenStatus.EXPIRED, info.expires, info.group)
-        return info
-
-    def _known_group(self, token: Token) -> TokenUid | None:
-        known = self.known(token)
-        return known.group if known is not None and known.status is TokenStatus.ACCEPTED else None
-
-    def learn(self, token: Token, info: TokenInfo) -> None:
-        """The CSMS has said something of this token (1.6 CACHE-03)."""
-        core = self.core
-        if not core.settings.cache_enabled or token.kind is TokenKind.NONE:
-            return
-        key = token.uid.upper()
-        cache = self.cache = self.cache if self.cache is not None else {}
-        was = cache.get(key)
-        if was is not None and was.info == info:
-            return
-        forgets: tuple[RecordKey, ...] = ()
-        if was is None and len(cache) >= CACHE_BOUND:
-            bad = [k for k, r in cache.items() if r.info.status is not TokenStatus.ACCEPTED]
-            oldest = min(bad or list(cache), key=lambda k: cache[k].seen)
-            del cache[oldest]
-            forgets = (("token", oldest),)
-        cache[key] = TokenRecord(info, core.time.utc_ms(core.now))
-        core.persist((Record("token", key, cache[key]),), forgets)
-
-    def clear_cache(self, ticket: Ticket, origin: Origin, command: ClearCache) -> None:
-        if not self.core.settings.cache_enabled:
-            self.core.answer(ticket, REJECTED)
-            return
-        forgets = tuple(("token", key) for key in self.cache or ())
-        self.cache = None
-        if forgets:
-            self.core.persist((), forgets, True, self._cleared, ticket)
-        else:
-            self.core.answer(ticket, ACCEPTED)
-
-    def _cleared(self, ok: bool, ticket: Ticket) -> None:
-        self.core.answer(ticket, ACCEPTED if ok else REJECTED)
-
-    def _refuse(self, why: str, slot: SlotId | None) -> None:
-        self.core.note("info", "authorization.refused", slot or 0, why)
-        self.core.lights.refused()
-        waiting = self.waiting(slot)
-        if waiting is not None:
-            self.core.touch(waiting)
+            self._granted(intent, ACCEPTED_INFO)

@@ -5,7 +5,7 @@ Not here: the state itself (`statemachine/slot.py`). After an offline time only 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hal.clock import Due
 from hal.disk import Record
@@ -13,7 +13,7 @@ from hal.units import SlotId, Ticket
 from statemachine.faults import Fault
 from statemachine.slot import Slot
 from station.words.commands import ChangeAvailability
-from station.words.common import Origin, SlotStatus, Why
+from station.words.common import Origin, SlotStatus, Stamp, Why
 from station.words.facts import NO_TROUBLE, StatusChanged, Trouble
 from station.words.outcomes import ACCEPTED, REJECTED, SCHEDULED
 from station.words.questions import AnyAnswer, LinkLost
@@ -24,17 +24,25 @@ if TYPE_CHECKING:
 
 Shown = tuple[SlotStatus, Trouble]
 
+EV_SIDE: Final = Trouble(info="EV side disconnected")  # 1.6 STOP-13, STOP-14
+EV_ERROR: Final = "EVCommunicationError"
+EV_ERROR_IN: Final = (SlotStatus.PREPARING, SlotStatus.SUSPENDED_EV, SlotStatus.SUSPENDED_EVSE, SlotStatus.FINISHING)
+
 
 class Availability:
-    """`told[n]` is what the CSMS was last told of slot n (0: the station); None: nothing yet, or it was lost."""
+    """`told[n]` is what the CSMS was last told of slot n (0: the station); None: nothing yet, or it was lost.
 
-    __slots__ = ("core", "operative", "told", "wanted")
+    `waiting` holds what has not lasted for MinimumStatusDuration yet, and since when; None until that is used.
+    """
+
+    __slots__ = ("core", "operative", "told", "waiting", "wanted")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
         self.operative = True  # the station as a whole
         self.told: list[Shown | None] = [None] * (len(core.slots) + 1)
         self.wanted: list[bool | None] = [None] * (len(core.slots) + 1)  # scheduled for the end of a session
+        self.waiting: dict[SlotId, tuple[Shown, Stamp]] | None = None
 
     def restore(self, image: Image) -> None:
         for key, record in image.get("availability", {}).items():
@@ -49,11 +57,10 @@ class Availability:
             self.core.touch(slot)
 
     def records(self) -> list[Record]:
-        rows = [] if self.operative else [Record("availability", "0", AvailabilityRecord(False))]
-        rows += [
-            Record("availability", str(s.id), AvailabilityRecord(False)) for s in self.core.slots if not self._wish(s)
-        ]
-        return rows
+        """Only what is out of operation, or will be."""
+        inoperative = [] if self.operative else [0]
+        inoperative += [slot.id for slot in self.core.slots if not self._wish(slot)]
+        return [Record("availability", str(number), AvailabilityRecord(False)) for number in inoperative]
 
     def _wish(self, slot: Slot) -> bool:
         wanted = self.wanted[slot.id]
@@ -73,12 +80,13 @@ class Availability:
         passed = slot.settle()
         if passed:
             if slot.state is SlotStatus.SUSPENDED_EV:
-                core.power.ev_suspended(slot)
+                core.demand.suspended(slot)
             else:
                 core.deadlines.cancel(Due.FULL, slot.id)
             if slot.tx is not None and slot.session is not None and slot.charging_state is not before:
                 core.transactions.changed(slot, Why.CHARGING_STATE_CHANGED)
             core.events.status(slot)
+            self._passed_through(slot, passed[:-1])
         core.lights.refresh(slot)
         self._report_soon(slot.id)
         self._report_soon(0)
@@ -87,36 +95,60 @@ class Availability:
         """Status and trouble of a slot as the CSMS should see them; of the station for 0 (1.6 STAT-02)."""
         slot = self.core.slot(number)
         if slot is not None:
-            fault = slot.faulted() or slot.warning()
-            return slot.status, self._trouble(fault)
+            status = slot.status
+            fault = (slot.faulted() or slot.warning()) if slot.faults is not None else None
+            if fault is not None:
+                return status, self._trouble(fault, status)
+            left = not slot.plugged and status in (SlotStatus.SUSPENDED_EV, SlotStatus.FINISHING)
+            return status, EV_SIDE if left else NO_TROUBLE
         fault = self.core.faults.station_fault()
         if fault is not None and fault.row.faulted:
-            return SlotStatus.FAULTED, self._trouble(fault)
-        status = SlotStatus.AVAILABLE if self.operative else SlotStatus.UNAVAILABLE
-        return status, self._trouble(fault)
+            status = SlotStatus.FAULTED
+        else:
+            status = SlotStatus.AVAILABLE if self.operative else SlotStatus.UNAVAILABLE
+        return status, NO_TROUBLE if fault is None else self._trouble(fault, status)
 
-    def _trouble(self, fault: Fault | None) -> Trouble:
-        return NO_TROUBLE if fault is None else Trouble(fault.row.error, fault.detail or fault.cause.value)
+    def _trouble(self, fault: Fault, status: SlotStatus) -> Trouble:
+        """An error of the vehicle's communication is none where 1.6 has no vehicle (STAT-06)."""
+        error = fault.row.error
+        if error == EV_ERROR and status not in EV_ERROR_IN:
+            error = "OtherError"
+        return Trouble(error, fault.detail or fault.cause.value)
+
+    def _passed_through(self, slot: Slot, passed: list[SlotStatus]) -> None:
+        """The table has no direct way: who counts the transitions is told of the state in between too."""
+        for status in passed:
+            told = self.told[slot.id]
+            if told is not None and self.core.settings.min_status_duration_s == 0 and slot.status is slot.state:
+                self._tell(slot.id, (status, NO_TROUBLE), self.core.stamp())
 
     def _report_soon(self, number: SlotId) -> None:
         """Tell it now, or when it has lasted for MinimumStatusDuration (1.6 STAT-05)."""
-        core = self.core
-        if self.told[number] == self.shown(number):
-            core.deadlines.cancel(Due.STATUS, number)
+        core, shown = self.core, self.shown(number)
+        waiting = self.waiting.get(number) if self.waiting else None
+        if self.told[number] == shown:
+            if waiting is not None and self.waiting:
+                del self.waiting[number]
+                core.deadlines.cancel(Due.STATUS, number)
             return
         wait = core.settings.min_status_duration_s
-        if wait > 0 and self.told[number] is not None:
-            core.after(Due.STATUS, wait, number)
-        else:
+        if wait == 0 or self.told[number] is None:
             self.report(number)
+        elif waiting is None or waiting[0] != shown:
+            self.waiting = {**(self.waiting or {}), number: (shown, core.stamp())}
+            core.after(Due.STATUS, wait, number)
 
     def report(self, number: SlotId) -> None:
-        core = self.core
-        shown = self.shown(number)
-        if not core.connection.online or self.told[number] == shown:
-            return
-        self.told[number] = shown
-        core.connection.put(StatusChanged(number, shown[0], core.stamp(), shown[1]))
+        """It has lasted long enough: tell it, with the time at which it began."""
+        core, shown = self.core, self.shown(number)
+        waiting = self.waiting.pop(number, None) if self.waiting else None
+        if core.connection.online and self.told[number] != shown:
+            self._tell(number, shown, waiting[1] if waiting is not None else core.stamp())
+
+    def _tell(self, number: SlotId, shown: Shown, at: Stamp) -> None:
+        if self.core.connection.online:
+            self.told[number] = shown
+            self.core.connection.put(StatusChanged(number, shown[0], at, shown[1]))
 
     def tell(self, number: SlotId) -> None:
         """Tell it although nothing changed: it was asked for."""
@@ -145,11 +177,12 @@ class Availability:
         if slot is None and command.slot != 0:
             core.answer(ticket, REJECTED)
             return
-        slots = core.slots if slot is None else (slot,)
-        puts = [Record("availability", str(s.id), AvailabilityRecord(command.operative)) for s in slots]
-        if slot is None:
-            puts.append(Record("availability", "0", AvailabilityRecord(command.operative)))
-        core.persist(tuple(puts), (), True, self._changed, ticket, command)
+        keys = [str(s.id) for s in (core.slots if slot is None else (slot,))] + (["0"] if slot is None else [])
+        if command.operative:
+            core.persist((), tuple(("availability", key) for key in keys), True, self._changed, ticket, command)
+        else:
+            puts = tuple(Record("availability", key, AvailabilityRecord(False)) for key in keys)
+            core.persist(puts, (), True, self._changed, ticket, command)
 
     def _changed(self, ok: bool, ticket: Ticket, command: ChangeAvailability) -> None:
         core = self.core
@@ -164,9 +197,15 @@ class Availability:
                 self.wanted[each.id] = False
                 busy = True
             else:
-                each.operative, self.wanted[each.id] = command.operative, None
+                self._set(each, command.operative)
         if slot is None:
             self.operative = command.operative
         core.answer(ticket, SCHEDULED if busy else ACCEPTED)
         for each in slots:
             core.touch(each)
+
+    def _set(self, slot: Slot, operative: bool) -> None:
+        """Who stands here when it comes back into operation begins anew: Preparing, not Finishing (1.6 row H2)."""
+        if operative and not slot.operative:
+            slot.finished = slot.stale = False
+        slot.operative, self.wanted[slot.id] = operative, None

@@ -37,7 +37,7 @@ ASK_SHARE: Final = 0.7  # of the message time-out: what a command may take befor
 class Connection:
     """One connection at a time: `OpenLink` is asked for only after the `LinkDown` of the one before (OCPP-J §4.1.1).
 
-    `transactions` are 1.6's transactionIds by session. `triggering`: what is put now was asked for by the CSMS.
+    `dialled`: from OpenLink to the LinkDown that ends what it began; `up`: open. `transactions` are 1.6's transactionIds by session. `triggering`: what is put now was asked for by the CSMS.
     """
 
     __slots__ = (
@@ -46,6 +46,7 @@ class Connection:
         "core",
         "counter",
         "dialect",
+        "dialled",
         "outbox",
         "rpc",
         "standing",
@@ -61,7 +62,7 @@ class Connection:
         self.rpc = Rpc()
         self.backoff = BackOff()
         self.standing = Standing.UNKNOWN
-        self.up = False
+        self.dialled = self.up = False
         self.up_at_ns = 0
         self.dialect: Dialect = load(core.policies.version)
         self.transactions: dict[str, int] = {}
@@ -85,6 +86,7 @@ class Connection:
         if self.core.provisioning.restarting:
             self._dial_later()
         else:
+            self.dialled = True
             self.core.emit(OpenLink((self.dialect.subprotocol,)))
 
     def _dial_later(self) -> MonoNs:
@@ -99,6 +101,7 @@ class Connection:
     def link_up(self, item: LinkUp) -> None:
         self.up = True
         self.up_at_ns = self.core.now.mono_ns
+        self.outbox.online()
         self.core.note("info", "link.up", 0, item.subprotocol)
         self.core.provisioning.connected()
 
@@ -106,7 +109,7 @@ class Connection:
         """Whatever ended it, or kept it from being: another attempt follows. Some servers refuse us only after the handshake,
         with a close: such a connection counts as a failure like any other."""
         core, was_up = self.core, self.up
-        self.up = False
+        self.dialled = self.up = False
         if was_up and core.now.mono_ns - self.up_at_ns >= STEADY_NS * core.real:
             self.backoff.reset()
         wait = self._dial_later()
@@ -156,7 +159,7 @@ class Connection:
             self._failed(queued, answer)
             return
         if transaction is not None:
-            self.core.transactions.numbered(queued.told, transaction)
+            self.core.delivery.numbered(queued.told, transaction)
         self.outbox.done(queued)
         self._forget(queued)
         self._settled(queued, answer)
@@ -169,9 +172,9 @@ class Connection:
         if queued is not None:
             self.core.deadlines.cancel(Due.CALL)
             return queued
-        records = self.outbox.records
-        if result and records and records[0].message_id == message_id:
-            return records[0]
+        head = self.outbox.head
+        if result and head is not None and head.message_id == message_id:
+            return head
         self.core.note("info", "answer.unknown_id", 0, message_id)
         return None
 
@@ -185,7 +188,7 @@ class Connection:
             queued, core.now.mono_ns, settings.transaction_attempts, settings.transaction_retry_s * core.real, new_id
         )
         if queued.durable:
-            core.transactions.attempted(queued, gone, detail)
+            core.delivery.attempted(queued, gone, detail)
         if gone:
             self._settled(queued, why)
 
@@ -215,7 +218,7 @@ class Connection:
 
     def _forget(self, queued: Queued) -> None:
         if queued.durable:
-            self.core.transactions.forget(queued)
+            self.core.delivery.delivered(queued)
 
     # --- the CSMS's calls ---
 

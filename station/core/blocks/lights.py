@@ -1,4 +1,4 @@
-"""Lamps follow the state: the effect is emitted only when a lamp changes. What is shown when is data in `leds/patterns.py`."""
+"""Lamps follow the state; the effect is emitted only when a lamp changes. Who overrules whom: `leds/patterns.py`; the lights: the shape."""
 
 from __future__ import annotations
 
@@ -6,53 +6,86 @@ from typing import TYPE_CHECKING
 
 from hal.actions import ShowLight
 from hal.clock import Due
-from hal.units import Light, SlotId
-from leds.patterns import OFF, REFUSED, TRANSIENT_MS, main_light, slot_light
+from hal.units import Colour, Light, SlotId
+from leds.patterns import BLINK_MS, OFF, main_light, slot_light
 from statemachine.slot import Slot
+from station.words.common import SlotStatus, Summary
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
 
 class Lights:
-    """`shown[n]` is what lamp n shows now; `transient[n]` a signal that will fall back by itself."""
+    """`shown[n]` is what lamp n shows now (0: the station's own).
 
-    __slots__ = ("core", "shown", "transient")
+    `transient[n]` is a signal that will fall back by itself, `commanded[n]` what somebody outside wants until session end, fault or off.
+    """
+
+    __slots__ = ("commanded", "core", "shown", "transient")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
         self.shown: list[Light] = [OFF] * (len(core.slots) + 1)
         self.transient: dict[SlotId, Light] | None = None
+        self.commanded: dict[SlotId, Light] | None = None
 
     def refresh(self, slot: Slot) -> None:
-        transient = (self.transient or {}).get(slot.id)
-        self._show(slot.id, slot_light(slot.status, slot.full_since is not None, False, transient))
+        status = slot.status
+        if status is SlotStatus.FAULTED and self.commanded is not None:
+            self.commanded.pop(slot.id, None)
+        full = slot.summary is Summary.FULL and status is not SlotStatus.FINISHING
+        transient, commanded = self._over(slot.id)
+        authorized = slot.session is not None
+        self._show(slot.id, slot_light(self.core.shape.lamps, status, authorized, full, transient, commanded))
         self.refresh_main()
 
     def refresh_main(self) -> None:
         core = self.core
-        usable = any(s.operative and s.faulted() is None for s in core.slots)
         station = core.faults.station_fault()
-        usable = usable and (station is None or not station.row.faulted)
+        usable = station is None or not station.row.faulted
+        usable = usable and any(s.operative and s.faulted() is None for s in core.slots)
+        if not usable and self.commanded is not None:
+            self.commanded.pop(0, None)
         asking = bool(core.authorization.attempts or core.authorization.pending)
-        self._show(0, main_light(usable, asking, (self.transient or {}).get(0)))
+        self._show(0, main_light(core.shape.lamps, usable, asking, *self._over(0)))
+
+    def refresh_all(self) -> None:
+        for slot in self.core.slots:
+            self.refresh(slot)
+
+    def _over(self, number: SlotId) -> tuple[Light | None, Light | None]:
+        transient = self.transient.get(number) if self.transient else None
+        return transient, self.commanded.get(number) if self.commanded else None
 
     def _show(self, number: SlotId, light: Light) -> None:
+        percent = self.core.settings.light_percent
+        if percent != 100 and light.colour is not Colour.OFF:
+            light = Light(light.colour, light.pattern, percent)
         if self.shown[number] != light:
             self.shown[number] = light
             self.core.emit(ShowLight(number, light))
 
+    # --- what overrules the state ---
+
     def refused(self) -> None:
-        self.signal(0, REFUSED)
+        self.signal(0, self.core.shape.lamps.refused)
 
     def signal(self, number: SlotId, light: Light) -> None:
-        """Show something for three seconds, unless a fault stands above it."""
+        """Show something for so many blinks, unless a fault stands above it."""
+        if self.core.settings.blink_repeat == 0:
+            return
         self.transient = {**(self.transient or {}), number: light}
-        self.core.after(Due.LIGHT, TRANSIENT_MS / 1000, number)
+        self.core.after(Due.LIGHT, self.core.settings.blink_repeat * BLINK_MS / 1000, number)
         self._refresh(number)
 
     def signal_over(self, number: SlotId) -> None:
         self.transient = {n: light for n, light in (self.transient or {}).items() if n != number} or None
+        self._refresh(number)
+
+    def command(self, number: SlotId, light: Light | None) -> None:
+        """Somebody outside wants this shown, or (None) no longer."""
+        others = {n: each for n, each in (self.commanded or {}).items() if n != number}
+        self.commanded = ({**others, number: light} if light is not None else others) or None
         self._refresh(number)
 
     def _refresh(self, number: SlotId) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from hal.clock import Due
 from hal.disk import Record
-from hal.units import Cause, SlotId, Ticket
+from hal.units import Cause, Ticket
 from ocpp_client.registration import OWN_INTERVAL_S, BackOff, Standing
 from statemachine.claims import Hold
 from station.core.effects import CloseLink, Restart, SetPing
@@ -30,16 +30,29 @@ ENDING_PATIENCE_S: Final = 30  # for sessions to end
 OPENS_PATIENCE_S: Final = 5  # for contactors to open in order
 DELIVERY_PATIENCE_S: Final = 5  # for the CSMS to take what the sessions left
 STORE_PATIENCE_S: Final = 6
+CLOSE_PATIENCE_S: Final = 2  # for the connection to end in order: only then has everything arrived
 RESTART_PATIENCE_S: Final = 30  # for the shell to restart: this program should not see the end of it
 
-Stage = Literal["", "answer", "sessions", "power", "delivery", "disk", "exit"]
+Stage = Literal["", "answer", "sessions", "power", "delivery", "disk", "close", "exit"]
 SettingStatus = Literal["accepted", "restart", "rejected", "read_only", "unknown"]
 
 
 class Provisioning:
     """`resetting` says why the next boot will have happened, `stage` how far the way there is; `leaving`: the process ends."""
 
-    __slots__ = ("asked", "backoff", "core", "heartbeat_s", "leaving", "over", "resetting", "safe", "stage", "tell", "tries")
+    __slots__ = (
+        "asked",
+        "backoff",
+        "core",
+        "heartbeat_s",
+        "leaving",
+        "over",
+        "resetting",
+        "safe",
+        "stage",
+        "tell",
+        "tries",
+    )
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
@@ -79,9 +92,9 @@ class Provisioning:
             self.core.faults.found(Cause.INTERNAL, 0, "safe mode")
             self.core.faults.over(Cause.INTERNAL, 0)  # what happened is past; it stays for as long as nobody has looked
 
-    def acknowledged(self, slot: SlotId) -> None:
-        """Someone has looked at the station: it may give power again, and the restarts so far no longer count."""
-        if self.safe and slot == 0:
+    def acknowledged(self) -> None:
+        """Someone has looked at the station: if that was the end of safe mode, the restarts so far no longer count."""
+        if self.safe and not any(fault.cause is Cause.INTERNAL for fault in self.core.faults.station):
             self.safe = False
             self.core.persist((self._boot_record(None),), urgent=True)
 
@@ -91,7 +104,7 @@ class Provisioning:
         return Record("boot", "", BootRecord(boot.count, boot.os_boot, reset, recent, not self.safe))
 
     def records(self) -> list[Record]:
-        boot = self._boot_record(self.resetting if self.stage == "exit" else None)
+        boot = self._boot_record(self.resetting if self.restarting else None)
         return [boot, *(Record("setting", name, SettingRecord(value)) for name, value in (self.over or {}).items())]
 
     # --- registration ---
@@ -108,6 +121,8 @@ class Provisioning:
 
     def disconnected(self) -> None:
         self.asked = False
+        if self.stage == "close":
+            self._restart()
 
     def register(self, reason: BootReason | None = None) -> None:
         """Ask to be accepted, unless that question is out already."""
@@ -171,7 +186,7 @@ class Provisioning:
             core.note("warning" if abs(moved) > 20_000 else "info", "clock.moved", 0, moved)
             core.metering.realign()
         if not trusted and core.time.trusted:
-            core.transactions.clock_trusted()
+            core.timekeeping.trusted()
 
     # --- settings ---
 
@@ -267,7 +282,7 @@ class Provisioning:
     @property
     def restarting(self) -> bool:
         """All is done but the restart itself."""
-        return self.stage == "exit"
+        return self.stage in ("close", "exit")
 
     def flushed(self, tell: int) -> None:
         if self.stage == "answer" and tell == self.tell:
@@ -298,7 +313,7 @@ class Provisioning:
         if self.stage == "sessions" and all(slot.session is None for slot in core.slots):
             self.stage = "delivery"
             core.after(Due.RESTART, DELIVERY_PATIENCE_S * core.real)
-        if self.stage == "delivery" and (not core.connection.outbox.records or not core.connection.online):
+        if self.stage == "delivery" and (not core.connection.outbox.waiting or not core.connection.online):
             self._store_reset()
         if self.stage == "power" and not any(slot.permitted or slot.power_closed for slot in core.slots):
             self._store_reset()
@@ -311,7 +326,9 @@ class Provisioning:
             case "sessions" | "power" | "delivery":
                 self._store_reset()
             case "disk":
-                self._restart(False)
+                self._close(False)
+            case "close":
+                self._restart()
             case "exit":
                 self._not_restarted()
             case "":
@@ -322,19 +339,26 @@ class Provisioning:
         self.stage = "disk"
         core.after(Due.RESTART, STORE_PATIENCE_S * core.real)
         if any(slot.session is not None for slot in core.slots):
-            core.transactions.leave_mark()  # the next boot ends them, with this as their end
-        core.persist((self._boot_record(self.resetting),), (), True, self._restart)
+            core.timekeeping.leave_mark()  # the next boot ends them, with this as their end
+        core.persist((self._boot_record(self.resetting),), (), True, self._close)
 
-    def _restart(self, _stored: bool) -> None:
+    def _close(self, _stored: bool) -> None:
         if self.stage != "disk":
             return
         core = self.core
-        self.stage = "exit"
-        core.after(Due.RESTART, RESTART_PATIENCE_S * core.real)
+        self.stage = "close"
+        core.after(Due.RESTART, CLOSE_PATIENCE_S * core.real)
         for slot in core.slots:
             core.power.cut(slot)
-        core.emit(CloseLink("restart"))
-        core.emit(Restart(None if self.leaving else self.resetting))
+        if core.connection.dialled:
+            core.emit(CloseLink("restart"))
+        else:
+            self._restart()
+
+    def _restart(self) -> None:
+        self.stage = "exit"
+        self.core.after(Due.RESTART, RESTART_PATIENCE_S * self.core.real)
+        self.core.emit(Restart(None if self.leaving else self.resetting))
 
     def _not_restarted(self) -> None:
         """We are still here, so the shell did not do it: again, ResetRetries times; then the station goes on as it is."""
@@ -342,8 +366,7 @@ class Provisioning:
         self.tries += 1
         core.note("error", "restart.failed", 0, self.tries)
         if self.tries <= core.settings.reset_retries:
-            self.stage = "disk"
-            self._restart(True)
+            self._restart()
             return
         self.stage, self.resetting, self.leaving, self.tries = "", None, False, 0
         core.persist((self._boot_record(None),), urgent=True)

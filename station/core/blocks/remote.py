@@ -5,15 +5,15 @@ Answers come first, what they cause after. Not here: how a session starts or end
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from hal.units import LockState, Ticket
+from hal.units import LockState, SlotId, Ticket
 from ocpp_client.registration import Standing
 from statemachine.slot import Slot
 from station.words.commands import StartSession, StopSession, Trigger, UnlockSlot, VendorMessage
 from station.words.common import BootReason, Origin, StopReason, Why
 from station.words.outcomes import ACCEPTED, REJECTED, UnlockOutcome, Verdict
-from station.words.questions import AskTime, VendorAnswer
+from station.words.questions import AskTime
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -33,18 +33,22 @@ class Remote:
         return origin is Origin.CSMS and self.core.connection.standing is not Standing.ACCEPTED
 
     def start(self, ticket: Ticket, origin: Origin, command: StartSession) -> None:
+        """Accepted when a start will be tried (1.6 RSTART-01). A charging profile with it means nothing here yet (RSTART-09)."""
         core, auth = self.core, self.core.authorization
-        slot = command.slot
-        unknown = slot is not None and core.slot(slot) is None
-        if self._not_yet(origin) or unknown or not core.power.ready or not auth.can_start(slot):
+        intent = auth.intent(command.token, origin, command.request, command.slot)
+        unknown = command.slot is not None and core.slot(command.slot) is None
+        if len(command.token.uid) > core.policies.token_max:
+            core.answer(ticket, Verdict("rejected", "the token is longer than this language can say"))
+        elif self._not_yet(origin) or unknown or not core.power.ready or not auth.can_start(intent):
             core.answer(ticket, REJECTED)
-            return
-        core.answer(ticket, ACCEPTED)
-        auth.remote(command.token, slot, command.request)
+        else:
+            core.answer(ticket, ACCEPTED)
+            auth.start(intent)
 
     def stop(self, ticket: Ticket, origin: Origin, command: StopSession) -> None:
         core = self.core
-        slot = next((s for s in core.slots if s.session is not None and s.session.id == command.session), None)
+        named = (s for s in core.slots if s.session is not None and command.session in (s.session.id, s.tx and s.tx.id))
+        slot = next(named, None) if command.session is not None else None
         if self._not_yet(origin) or slot is None or slot.session.ending is not None:
             core.answer(ticket, REJECTED)
             return
@@ -70,17 +74,17 @@ class Remote:
 
     def _unlock(self, ticket: Ticket, slot: Slot) -> None:
         core = self.core
-        earlier = (self.unlocking or {}).get(slot.id)
-        if earlier is not None:
-            core.answer(earlier, UnlockOutcome("failed"))
+        self._answer(slot, "failed")  # an earlier one that still waits
         self.unlocking = {**(self.unlocking or {}), slot.id: ticket}
-        kept = core.authorization.kept
-        if kept is not None:
-            kept.pop(slot.id, None)
+        core.authorization.let_go(slot.id)
         if slot.session is not None:
             core.power.end(slot, StopReason.UNLOCK, Why.UNLOCK)
         else:
-            core.power.unlock(slot)
+            core.locks.unlock(slot)
+
+    def wants_open(self, number: SlotId) -> bool:
+        """Whether an unlock waits for this slot's lock."""
+        return self.unlocking is not None and number in self.unlocking
 
     def lock_reported(self, slot: Slot) -> None:
         if slot.lock is LockState.OPEN:
@@ -89,49 +93,57 @@ class Remote:
     def lock_failed(self, slot: Slot) -> None:
         self._answer(slot, "failed")
 
-    def _answer(self, slot: Slot, status: str) -> None:
-        ticket = (self.unlocking or {}).get(slot.id)
-        if ticket is not None and self.unlocking is not None:
-            del self.unlocking[slot.id]
-            self.core.answer(ticket, UnlockOutcome(status))  # type: ignore[arg-type]
+    def _answer(self, slot: Slot, status: Literal["unlocked", "failed"]) -> None:
+        if self.unlocking is None or slot.id not in self.unlocking:
+            return
+        ticket = self.unlocking.pop(slot.id)
+        self.unlocking = self.unlocking or None
+        self.core.answer(ticket, UnlockOutcome(status))
 
     # --- trigger ---
 
     def trigger(self, ticket: Ticket, origin: Origin, command: Trigger) -> None:
+        """The answer first, then the message, which may leave while the registration is pending too (1.6 TRIG-01, BOOT-08)."""
         core, connection = self.core, self.core.connection
-        slot = core.slot(command.slot) if command.slot is not None else None
         if command.what is None:
             core.answer(ticket, Verdict("not_implemented"))
             return
-        about_slot = command.what in ("status", "meter")
-        if about_slot and command.slot and slot is None:
-            core.answer(ticket, REJECTED)
-            return
-        if command.what == "boot" and connection.standing is Standing.ACCEPTED:
+        if not self._can_trigger(command):
             core.answer(ticket, REJECTED)
             return
         core.answer(ticket, ACCEPTED)
         connection.triggering = True
-        self._send(command, slot)
+        self._send(command)
         connection.triggering = False
 
-    def _send(self, command: Trigger, slot: Slot | None) -> None:
+    def _can_trigger(self, command: Trigger) -> bool:
         core = self.core
+        match command.what:
+            case "boot":
+                return core.connection.standing is not Standing.ACCEPTED
+            case "status":
+                return not command.slot or core.slot(command.slot) is not None
+            case "meter":
+                return bool(core.settings.sampled) and (not command.slot or core.slot(command.slot) is not None)
+            case "heartbeat" | None:
+                return True
+
+    def _send(self, command: Trigger) -> None:
+        core, slot = self.core, self.core.slot(command.slot or 0)
         match command.what:
             case "boot":
                 core.provisioning.register(BootReason.TRIGGERED)
             case "heartbeat":
                 core.connection.put(AskTime())
             case "status":
-                wanted = [command.slot] if command.slot is not None else range(len(core.slots) + 1)
-                for number in wanted:
+                for number in range(len(core.slots) + 1) if command.slot is None else (command.slot,):
                     core.availability.tell(number)
             case "meter" | None:
-                for each in (slot,) if slot is not None else core.slots:
+                for each in core.slots if slot is None else (slot,):
                     core.metering.trigger(each)
 
     # --- vendors ---
 
     def vendor(self, ticket: Ticket, origin: Origin, command: VendorMessage) -> None:
-        """No vendor's messages are built in (1.6 DT-01)."""
-        self.core.answer(ticket, VendorAnswer("unknown_vendor"))
+        """Whoever speaks this vendor's language here answers (1.6 DT-01 to DT-03; `station/core/vendors.py`)."""
+        self.core.answer(ticket, self.core.vendors.answer(command))

@@ -26,6 +26,7 @@ from ocpp_client.link import (
     LinkUp,
     check_profile,
 )
+from tests.spec import spec
 
 PROFILE = LinkProfile("ws://csms.test:8080/ocpp", "RDAM|123", ("ocpp1.6",))
 UP = LinkUp("ocpp1.6")
@@ -103,6 +104,7 @@ def answered(status_line: str, *headers: str, body: bytes = b"") -> bytes:
     return "\r\n".join((f"HTTP/1.1 {status_line}", *headers, "", "")).encode() + body
 
 
+@spec("1.6", "J-30", "J-33", "16-J-47")
 def test_opens() -> None:
     pair = Pair(LinkProfile("ws://csms.test:8080/ocpp", "RDAM|123", ("ocpp2.0.1", "ocpp1.6")))
     assert pair.link.open(0) == [Connect("csms.test", 8080, tls=False)]
@@ -119,6 +121,7 @@ def test_opens() -> None:
     assert pair.link.wake_at is None
 
 
+@spec("1.6", "16-J-48")
 def test_password_goes_out_as_raw_bytes() -> None:
     password = bytes([0xFF, 0x00, 0x3A, 0xC3])
     request = Pair(LinkProfile("ws://csms.test", "CP", ("ocpp1.6",), password)).ask()
@@ -137,7 +140,7 @@ def test_password_is_in_no_text() -> None:
     ("profile", "words"),
     [
         (LinkProfile("ws://h", "CP", ()), "no subprotocol"),
-        (LinkProfile("ws://h", "C:P", ("ocpp1.6",), b"secret"), "colon"),
+        pytest.param(LinkProfile("ws://h", "C:P", ("ocpp1.6",), b"secret"), "colon", marks=spec("1.6", "16-J-32")),
         (LinkProfile("http://h", "CP", ("ocpp1.6",)), "neither ws:// nor wss://"),
     ],
 )
@@ -186,6 +189,7 @@ def test_redirects_are_told_not_followed() -> None:
     assert "wss://new.test/ocpp" in down(outputs).detail
 
 
+@spec("1.6", "J-34", "J-35")
 @pytest.mark.parametrize(
     ("named", "agreed"),
     [((), "no subprotocol"), (("ocpp2.0.1",), "ocpp2.0.1"), (("ocpp1.6", "ocpp1.6"), "ocpp1.6, ocpp1.6")],

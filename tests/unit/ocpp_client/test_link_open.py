@@ -16,6 +16,7 @@ from ocpp_client.link import (
     ResumeReading,
     WriteEof,
 )
+from tests.spec import spec
 from tests.unit.ocpp_client.test_link import PROFILE, Pair, close_frame, down, downs, frame, opened, sent, text
 
 
@@ -39,6 +40,7 @@ def test_round_trip(size: int) -> None:
     assert pair.link.receive(0, memoryview(text(message))) == [FrameReceived(message)]
 
 
+@spec("1.6", "J-16")
 def test_bytes_are_sent_as_text() -> None:
     pair = opened()
     (received,) = pair.heard(sent(pair.link.send(0, b"[2]")))
@@ -53,6 +55,7 @@ def test_a_reused_buffer_does_no_harm() -> None:
     assert pair.link.receive(0, text("first")[4:]) == [FrameReceived("first")]
 
 
+@spec("1.6", "J-59")
 def test_fragments_are_joined_and_pings_between_answered() -> None:
     """Duty 3. The cut is within a character."""
     pair = opened()
@@ -66,6 +69,7 @@ def test_fragments_are_joined_and_pings_between_answered() -> None:
     assert pair.link.receive(0, text("next")) == [FrameReceived("next")]
 
 
+@spec("1.6", "J-16")
 @pytest.mark.parametrize("data", [b"\xff", b"\xed\xa0\x80", "☃".encode()[:2]])
 @pytest.mark.parametrize("fragmented", [False, True])
 def test_bad_utf8_closes_1007(data: bytes, fragmented: bool) -> None:
@@ -129,6 +133,7 @@ def test_broken_and_oversized_frames_close_and_nothing_is_sent_after(data: bytes
 # Pings
 
 
+@spec("1.6", "J-39")
 def test_pings_and_their_deadline() -> None:
     """Duty 6."""
     pair = pinging(60, 10)
@@ -171,6 +176,7 @@ def test_interval_shorter_than_the_deadline() -> None:
     assert (pings, pair.link.wake_at) == (3, None), "at 4, 8 and 12 s; the first one counts"
 
 
+@spec("1.6", "J-40")
 def test_ping_interval_changes_while_open() -> None:
     pair = opened()
     times = [pair.link.wake_at]

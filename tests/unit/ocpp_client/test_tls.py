@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ocpp_client.tls import TlsFault, TlsProfile, TlsStream, context_for
+from tests.spec import spec
 
 DATA = Path(__file__).parents[2] / "data" / "tls"
 CA = (DATA / "ca.pem").read_text()
@@ -102,6 +103,15 @@ def test_secured(host: str, version: ssl.TLSVersion) -> None:
     assert client.take() == b""
 
 
+@spec("1.6", "J-60")
+def test_the_name_of_the_server_is_sent() -> None:
+    server = TlsServer()
+    asked: list[str | None] = []
+    server.tls.context.sni_callback = lambda _tls, name, _context: asked.append(name)
+    met(server)
+    assert asked == [HOST]
+
+
 @pytest.mark.parametrize("size", [1, 4096, 4097, 300_000])
 def test_any_amount_passes_whole(size: int) -> None:
     server = TlsServer()
@@ -147,12 +157,14 @@ def test_validity(certificate: str, fault: TlsFault, words: str) -> None:
     assert server.failure is not None, "the server is told by an alert"
 
 
+@spec("1.6", "J-60")
 def test_unknown_root() -> None:
     client = met(TlsServer(), TlsProfile(ca_file=str(DATA / "other_ca.pem")))
     assert client.failure is not None
     assert client.failure.fault is TlsFault.UNKNOWN_CA
 
 
+@spec("1.6", "J-60")
 @pytest.mark.parametrize("host", ["other.test", "127.0.0.2"])
 def test_wrong_name(host: str) -> None:
     client = met(TlsServer(), host=host)
@@ -298,6 +310,7 @@ def test_suites_are_those_of_the_specification() -> None:
     }
 
 
+@spec("1.6", "J-60")
 def test_no_compression_no_renegotiation_no_tickets() -> None:
     wanted = ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
     assert context_for(TRUSTING).options & wanted == wanted

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from ocpp_client import link
 from ocpp_client.websocket import Endpoint, Messages, Opening, check_url
+from tests.spec import spec
 
 
+@spec("1.6", "J-30")
 @pytest.mark.parametrize(
     ("url", "identity", "endpoint", "shown"),
     [

@@ -53,7 +53,7 @@ def test_the_way_to_power() -> None:
     bench.apply(SetLock(1, True))
     bench.run(1)
     bench.apply(PermitPower(1, True), Offer(1, 16_000))
-    bench.run(5)
+    bench.run(1.2)  # a moment later the current is worth a reading: test_draw.py
     assert bench.said == [
         (plugged_ms, CableChanged(1, True, 32_000)),
         (plugged_ms, VehicleChanged(1, Pilot.B)),
@@ -136,6 +136,8 @@ def test_less_than_6_a_is_no_offer() -> None:
     bench.run(60)
     assert bench.board.slot(1).pilot is Pilot.B
     assert bench.board.slot(1).offer_ma is None
+    bench.apply(Offer(1, 100_000))
+    assert bench.board.slot(1).offer_ma == 80_000
 
 
 @pytest.mark.parametrize("shape", [SOCKETS, TETHERED])

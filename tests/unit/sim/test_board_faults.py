@@ -18,6 +18,7 @@ from hal.signals import (
 from hal.units import Cause, Colour, Light, LockState, Pilot
 from sim.board import ReaderFault
 from sim.slot import ContactorFault, LockFault, PilotFault
+from sim.vehicle import Mode
 from tests.unit.sim.hardware import Bench
 
 CARD = "04A1B2C3"
@@ -107,6 +108,23 @@ def test_a_welded_slot_feeds_the_next_car_too() -> None:
     bench.apply(Offer(1, 16_000))
     bench.run(30)
     assert bench.board.true_power_mw(1) > 10_000_000
+
+
+def test_a_weld_makes_no_energy_out_of_waiting() -> None:
+    """A car that tops up an hour after it was full, on a contactor that never opened."""
+    bench = Bench()
+    car = bench.charge("i3-120", 999)
+    bench.run(30)
+    bench.board.set_contactor_fault(1, ContactorFault.WELDED)
+    bench.run(600)
+    assert car.mode is Mode.FULL
+    counted = bench.board.true_energy_mwh(1)
+    bench.hush()
+    bench.run(24 * 3_600)
+    times = [at for at, said in bench.said if isinstance(said, VehicleChanged)]
+    topped_ms = sum(end - start for start, end in zip(times[::2], times[1::2], strict=False))
+    assert topped_ms > 1_000_000
+    assert bench.board.true_energy_mwh(1) - counted == pytest.approx(2_500 * topped_ms / 3_600, rel=0.01)
 
 
 def test_a_contactor_that_does_not_close_says_nothing() -> None:

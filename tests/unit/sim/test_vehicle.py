@@ -242,6 +242,20 @@ def test_a_car_that_is_pulled_forgets_what_it_was_about_to_do() -> None:
     assert bench.board.plug(2, car), "and may be plugged in elsewhere"
 
 
+def test_each_visit_has_its_own_news() -> None:
+    bench, news = Bench(), list[str]()
+    car = bench.charge("model-3-lr", 795)
+    car.tell = news.append
+    bench.run(3_600)
+    bench.board.unplug(1, force=True)
+    assert news == ["charging", "full"]
+    bench.apply(Offer(2, 16_000), PermitPower(2, True))
+    car._target += 100_000  # the driver has asked for a little more
+    bench.board.plug(2, car)
+    bench.run(3_600)
+    assert news == ["charging", "full"] * 2
+
+
 def test_nothing_ticks() -> None:
     """From empty to full in ten hours and a day beyond it, a board makes a handful of calls."""
     bench = Bench()

@@ -1,0 +1,353 @@
+"""What a station was told and has commanded, as anybody outside can know it: the one view that all promises share.
+
+Made of the inputs and effects of its cores, of frames, and at boot of what its disk holds. Nothing of the core's own state is looked at. A
+view outlives reboots; what a core cannot know after one is forgotten with it. Not here: judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from hal.actions import Offer, PermitPower, SetLock
+from hal.disk import Persist, Record, Stored, StoreFailed
+from hal.signals import BoardFault, BoardReady, CableChanged, LockReported, MeterRead, PowerReported, VehicleChanged
+from hal.units import SECOND, Cause, LockState, MilliAmps, MonoNs, Pilot, Reading, SlotId, Ticket
+from ocpp_client.link import LinkDown, LinkUp
+from sim.checkers.ledger import Ledger
+from station.core.effects import Effect, Input, Restart, Wake
+from station.words.records import Image, SessionRecord, SettingRecord
+from station.words.settings import Settings, changed, parse
+
+if TYPE_CHECKING:
+    from sim.world import World
+    from station.shell.runner import Unit
+
+NEVER: Final[MonoNs] = 1 << 62
+Payload: TypeAlias = dict[str, Any]
+Check: TypeAlias = Callable[["View"], None]
+
+
+class Call:
+    """A call of either side. `key` is that of the outbox record behind it, if there is one."""
+
+    __slots__ = ("action", "at_ns", "id", "key", "payload", "until_ns")
+
+    def __init__(self, number: str, action: str, payload: Payload, at_ns: MonoNs) -> None:
+        self.id = number
+        self.action = action
+        self.payload = payload
+        self.at_ns = at_ns
+        self.until_ns = NEVER
+        self.key: str | None = None
+
+    def sound(self, answer: Payload) -> bool:
+        """Whether this CALLRESULT has what the specification demands of it (1.6 §6), as far as it matters here."""
+        match self.action:
+            case "BootNotification":
+                sound = isinstance(answer.get("status"), str) and isinstance(answer.get("interval"), int)
+                return sound and isinstance(answer.get("currentTime"), str)
+            case "Heartbeat":
+                return isinstance(answer.get("currentTime"), str)
+            case "Authorize":
+                return info_of(answer) is not None
+            case "StartTransaction":
+                return info_of(answer) is not None and isinstance(answer.get("transactionId"), int)
+            case _:
+                return "idTagInfo" not in answer or info_of(answer) is not None
+
+
+def info_of(answer: Payload) -> Payload | None:
+    """The idTagInfo of an answer, if it is one."""
+    info = answer.get("idTagInfo")
+    return info if isinstance(info, dict) and isinstance(info.get("status"), str) else None
+
+
+class SlotView:
+    """One slot. None: not told yet in this boot. `session` is the record put last; `energised_ns` when the mirror first said so."""
+
+    __slots__ = (
+        "cable",
+        "has_lock",
+        "lock",
+        "mirror",
+        "mirror_ns",
+        "number",
+        "offer_ma",
+        "permitted",
+        "permitted_ns",
+        "pilot",
+        "plugged",
+        "plugged_ns",
+        "reading",
+        "reading_ns",
+        "session",
+        "shut",
+        "withdrawn_ns",
+    )
+
+    def __init__(self, number: SlotId, has_lock: bool) -> None:
+        self.number = number
+        self.has_lock = has_lock
+        self.forget()
+
+    def forget(self) -> None:
+        """A core begins: it knows nothing, and nothing is permitted."""
+        self.pilot = Pilot.A
+        self.plugged = self.cable = self.shut = False  # `shut`: what the lock was told last
+        self.plugged_ns: MonoNs = 0
+        self.lock: LockState | None = None
+        self.mirror: bool | None = None
+        self.mirror_ns: MonoNs = 0  # when it changed
+        self.permitted = False
+        self.permitted_ns: MonoNs = 0
+        self.withdrawn_ns: MonoNs = 0
+        self.offer_ma: MilliAmps | None = None
+        self.session: SessionRecord | None = None
+        self.reading: Reading | None = None
+        self.reading_ns: MonoNs = 0
+
+    @property
+    def powered(self) -> bool:
+        return self.permitted or self.offer_ma is not None
+
+
+class View:
+    """One station. `running` while it has a core; `online`: connected, and accepted in this boot."""
+
+    def __init__(self, world: World, unit: Unit) -> None:
+        self.world = world
+        self.unit = unit
+        self.id = unit.id
+        self.shape = unit.plan.shape
+        self.slots = tuple(SlotView(n, s.has_lock) for n, s in enumerate(self.shape.slots, 1))
+        self.ledger = Ledger()
+        self.now_ns: MonoNs = 0
+        self.effects: list[Effect] = []
+        self.batch: Persist | None = None
+        self.boots = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.running = True
+        self.ready = False
+        self.booted_ns = self.now_ns
+        self.settings: Settings = self.unit.plan.settings
+        self.faults: set[tuple[SlotId, Cause]] = set()
+        self.up = False
+        self.standing = ""
+        self.out: Call | None = None
+        self.asked: list[Call] = []
+        self.batches: dict[Ticket, Persist] = {}
+        self.due_ns: MonoNs = NEVER
+        self.waits: list[tuple[MonoNs, Check]] = []
+
+    # --- a core's life ---
+
+    def boot(self, image: Image) -> None:
+        self.boots += 1
+        self._begin()
+        for slot in self.slots:
+            slot.forget()
+        for name, row in image.get("setting", {}).items():
+            assert isinstance(row, SettingRecord)
+            self._set(name, row.value)
+        for row in image.get("session", {}).values():
+            assert isinstance(row, SessionRecord)
+            self.slots[row.slot - 1].session = row
+        self.ledger.load(image)
+
+    def stopped(self) -> None:
+        self.running = self.up = False
+        self.out = None
+        self.asked.clear()
+        self.waits.clear()
+        self.due_ns = NEVER
+        for slot in self.slots:
+            slot.permitted, slot.offer_ma = False, None
+
+    # --- time ---
+
+    def expect(self, seconds: float, check: Check) -> None:
+        """Call `check` with the first step that comes later than so many seconds from now, unless the core is gone by then."""
+        due_ns = self.now_ns + int(seconds * SECOND)
+        self.waits.append((due_ns, check))
+        self.due_ns = min(self.due_ns, due_ns)
+
+    def due(self) -> None:
+        late = [check for at, check in self.waits if at < self.now_ns]
+        self.waits = [wait for wait in self.waits if wait[0] >= self.now_ns]
+        self.due_ns = min((at for at, _ in self.waits), default=NEVER)
+        for check in late:
+            check(self)
+
+    # --- who is where ---
+
+    @property
+    def online(self) -> bool:
+        return self.up and self.standing == "Accepted"
+
+    def slot(self, number: SlotId) -> SlotView | None:
+        return self.slots[number - 1] if 0 < number <= len(self.slots) else None
+
+    def concerned(self, number: SlotId) -> tuple[SlotView, ...]:
+        """The slots that something at this slot, or at the station (0), is the business of."""
+        slot = self.slot(number)
+        return self.slots if slot is None else (slot,)
+
+    # --- inputs ---
+
+    def take(self, item: Input) -> list[tuple[Call, str]]:
+        """Note what the core is told. Returns own calls that came to nothing by it."""
+        handler = TAKES.get(type(item))
+        if handler is not None:
+            handler(self, item)
+        call = self.out
+        if call is None or (self.up and self.now_ns < call.until_ns):
+            return []
+        if self.up and type(item) is not Wake:
+            return []
+        self.out = None
+        return [(call, "no answer" if self.up else "link lost")]
+
+    def _vehicle(self, item: VehicleChanged) -> None:
+        slot = self.slots[item.slot - 1]
+        slot.pilot = item.pilot
+        if item.pilot is Pilot.A:
+            slot.plugged = False
+        elif item.pilot.connected and not slot.plugged:
+            slot.plugged, slot.plugged_ns = True, self.now_ns
+
+    def _cable(self, item: CableChanged) -> None:
+        self.slots[item.slot - 1].cable = item.present
+
+    def _lock(self, item: LockReported) -> None:
+        self.slots[item.slot - 1].lock = item.state
+
+    def _mirror(self, item: PowerReported) -> None:
+        slot = self.slots[item.slot - 1]
+        if slot.mirror is not item.closed:
+            slot.mirror, slot.mirror_ns = item.closed, self.now_ns
+
+    def _meter(self, item: MeterRead) -> None:
+        slot = self.slot(item.slot)
+        if slot is not None:
+            slot.reading, slot.reading_ns = item.reading, self.now_ns
+
+    def _fault(self, item: BoardFault) -> None:
+        (self.faults.add if item.active else self.faults.discard)((item.slot, item.cause))
+
+    def _ready(self, item: BoardReady) -> None:
+        self.ready = True
+
+    def _link(self, item: LinkUp | LinkDown) -> None:
+        self.up = type(item) is LinkUp
+        self.asked.clear()
+
+    def _stored(self, item: Stored) -> None:
+        batch = self.batches.pop(item.ticket, None)
+        for record in batch.puts if batch is not None else ():
+            if isinstance(record.body, SettingRecord):
+                self._set(record.key, record.body.value)
+            elif record.kind == "outbox":
+                self.ledger.stored(record.key)
+
+    def _store_failed(self, item: StoreFailed) -> None:
+        batch = self.batches.pop(item.ticket, None)
+        for record in batch.puts if batch is not None else ():
+            if record.kind == "outbox":
+                self.ledger.store_failed(record.key)
+
+    def _set(self, name: str, text: str) -> None:
+        self.settings = changed(self.settings, name, parse(name, text))
+
+    # --- effects ---
+
+    def did(self, effect: Effect) -> None:
+        match effect:
+            case PermitPower(number, allowed):
+                slot = self.slots[number - 1]
+                if slot.permitted is not allowed:
+                    slot.permitted = allowed
+                    if allowed:
+                        slot.permitted_ns = self.now_ns
+                    else:
+                        slot.withdrawn_ns = self.now_ns
+            case Offer(number, limit_ma):
+                self.slots[number - 1].offer_ma = limit_ma
+            case SetLock(number, closed):
+                self.slots[number - 1].shut = closed
+            case Restart():
+                self.stopped()
+            case _:
+                pass
+
+    def put(self, record: Record, ticket: Ticket) -> None:
+        if ticket and self.batch is not None:
+            self.batches[ticket] = self.batch
+        if record.kind == "outbox":
+            self.ledger.put(record.key, record.body, self.now_ns)
+        elif isinstance(record.body, SessionRecord):
+            self.slots[record.body.slot - 1].session = record.body
+
+    def forgot(self, kind: str, key: str) -> None:
+        if kind == "outbox":
+            self.ledger.forgot(key)
+        elif kind == "session":
+            for slot in self.slots:
+                if slot.session is not None and slot.session.session == key:
+                    slot.session = None
+
+    # --- frames ---
+
+    def calls_out(self, call: Call) -> None:
+        call.until_ns = self.now_ns + self.settings.message_timeout_s * SECOND * self.unit.plan.real
+        call.key = self.ledger.by_id.get(call.id)
+        self.out = call
+        self.ledger.sent(call.key, call.action, call.payload, self.now_ns)
+
+    def settled(self, number: str, result: bool) -> Call | None:
+        """The own call that is dealt with by an answer to this id. A late result counts for a record that waits to be sent again."""
+        call = self.out
+        if call is not None and call.id == number:
+            self.out = None
+            return call if self.now_ns < call.until_ns else self._late(number, result)
+        return self._late(number, result)
+
+    def _late(self, number: str, result: bool) -> Call | None:
+        row = self.ledger.rows.get(self.ledger.by_id.get(number, "")) if result else None
+        if row is None or row.call is None:
+            return None
+        call = Call(number, row.call[0], row.call[1], row.sent_ns)
+        call.key = row.key
+        return call
+
+    def answered(self, call: Call, payload: Payload) -> None:
+        if call.action == "BootNotification":
+            self.standing = payload["status"]
+        if call.key is not None:
+            self.ledger.answered(call.key, payload)
+
+    def was_asked(self, call: Call) -> None:
+        self.asked.append(call)
+
+    def asked_of(self, number: str) -> Call | None:
+        return next((call for call in self.asked if call.id == number), None)
+
+    def replied(self, call: Call, payload: Payload | None) -> None:
+        self.asked.remove(call)
+
+
+TAKES: Final[dict[type, Callable[[View, Any], None]]] = {
+    VehicleChanged: View._vehicle,
+    CableChanged: View._cable,
+    LockReported: View._lock,
+    PowerReported: View._mirror,
+    MeterRead: View._meter,
+    BoardFault: View._fault,
+    BoardReady: View._ready,
+    LinkUp: View._link,
+    LinkDown: View._link,
+    Stored: View._stored,
+    StoreFailed: View._store_failed,
+}
