@@ -16,7 +16,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help run test check lint types floors generated wheel bench wire docs interop lock
+.PHONY: help run test check lint types floors generated wheel bench fuzz wire docs interop lock
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -43,6 +43,7 @@ floors: $(STAMPS)/dev
 generated: $(STAMPS)/dev
 	$(BIN)/python -m tools.make_wire --check
 	$(BIN)/python -m tools.coverage --check
+	$(BIN)/python -m tools.reference --check
 
 wheel: $(STAMPS)/dev
 	$(BIN)/python -m tools.check_wheel
@@ -50,11 +51,16 @@ wheel: $(STAMPS)/dev
 bench: $(STAMPS)/dev ## the bench: CPU and memory against the bare protocol
 	@$(BIN)/python -m bench $(ARGS)
 
+fuzz: export FUZZ_FRAMES ?= 1000000
+fuzz: $(STAMPS)/dev ## a million frames of a CSMS gone mad (FUZZ_FRAMES=, FUZZ_SEED=)
+	@$(BIN)/python -m pytest -q tests/unit/core/test_fuzz.py $(ARGS)
+
 wire: $(STAMPS)/dev ## generate the wire types from the schemas
 	$(BIN)/python -m tools.make_wire
 
-docs: $(STAMPS)/dev ## generate docs/reference/ocpp-coverage.md from the tags of the tests
+docs: $(STAMPS)/dev ## generate docs/reference: coverage from the tags of the tests, states and faults from their tables
 	$(BIN)/python -m tools.coverage
+	$(BIN)/python -m tools.reference
 
 interop: $(STAMPS)/interop ## set up what the interop tests talk to (Node.js packages)
 

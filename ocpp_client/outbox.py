@@ -3,9 +3,9 @@
 Facts wait with their ids already allocated; bytes are made when sending. Transaction records are durable, keep their order, and are retried
 with the same id; everything else is forgotten with the connection (1.6 TXQ-01 to 09, STAT-07). Not here: encoding, matching of answers.
 
-In conversation records go before status and the rest, so that a CSMS hears of a start before it hears Charging. What waited while there was
-nobody to tell lets those pass instead: a backlog may take an hour, and some CSMSs take no StartTransaction for a connector whose
-status they have not heard (1.6 BOOT-04, TXQ-03).
+In conversation records go before status and the rest, so that a CSMS hears of an end before it hears Finishing; status waits for the moment
+that the disk takes. What waited while there was nobody to tell lets those pass instead: a backlog may take an hour, and some CSMSs take
+no StartTransaction for a connector whose status they have not heard (1.6 BOOT-04, TXQ-03).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BOUND: Final = 100_000
 BOUND_BYTES: Final = 64 << 20
 FREED: Final = 16  # thinning frees a sixteenth, so that it need not be done at every record
 PASSING: Final = 100  # messages of a kind that are forgotten with the connection; when more wait, the oldest goes
-RECORD_BYTES: Final = 320  # of a record on the disk without its samples
+RECORD_BYTES: Final = 280  # of a record on the disk without its samples
 SAMPLE_BYTES: Final = 240
 MEASURAND_BYTES: Final = 20
 
@@ -161,13 +161,15 @@ class Outbox:
         if person:
             return person[0]
         record = self._records[self._first] if self._first < len(self._records) else None
-        if record is not None and not (record.stored and record.not_before_ns <= now_ns):
-            record = None
-        if record is not None and record.number > self._backlog:
+        fresh = record is not None and record.number > self._backlog
+        ready = record is not None and record.stored and record.not_before_ns <= now_ns
+        if fresh and ready:
             return record
-        if status:
+        if status and not (fresh and record is not None and not record.stored):
             return status[0]
-        return rest[0] if rest else record
+        if rest:
+            return rest[0]
+        return record if ready else None
 
     def _before_acceptance(self, pending: bool) -> Queued | None:
         boot = self._lanes[Lane.BOOT]

@@ -13,11 +13,14 @@ examples:
   station-sim run --csms ws://127.0.0.1:9000 --id CP1    a virtual charger against your backend
   station-sim csms --port 9000 --books books.jsonl       a small real CSMS
   station-sim account --books books.jsonl --meters m.json   do books and meters agree?
+  eval "$(station-sim completion bash)"                  the Tab key knows all commands and options
+
+Each command teaches more: station-sim COMMAND --help
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    from sim import account, demo, run
+    from sim import account, completion, demo, run
     from sim.csms import cli as csms
 
     top = argparse.ArgumentParser(
@@ -31,11 +34,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_parser(commands)
     csms.add_parser(commands)
     account.add_parser(commands)
+    completion.add_parser(commands, parser)
     return top
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status: 0 all is well, 1 accounts differ or something went wrong on the way, 2 the call is wrong."""
+    """Exit status: 0 all is well, 1 accounts differ or something went wrong on the way, 2 the call is wrong; see each command."""
     args = parser().parse_args(argv)
     problem = intruder()
     if problem:

@@ -89,7 +89,9 @@ def _board_over(world: World, unit: Unit, fault: plan.BoardFault) -> None:
 def _vehicle(world: World, unit: Unit, fault: plan.VehicleFault) -> None:
     vehicle = world.boards[unit.id].slot(fault.slot).vehicle
     if vehicle is not None:
-        vehicle.misbehave(overdraw_ma=fault.over_a * 1000 if fault.how == "overdraws" else 0, stalled=fault.how == "stalls")
+        vehicle.misbehave(
+            overdraw_ma=fault.over_a * 1000 if fault.how == "overdraws" else 0, stalled=fault.how == "stalls"
+        )
 
 
 def _vehicle_over(world: World, unit: Unit, fault: plan.VehicleFault) -> None:

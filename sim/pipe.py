@@ -12,6 +12,7 @@ from typing import Protocol
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -134,7 +135,7 @@ class Pipe:
                 case Connect():
                     self._scheduler.call_at(self._now_ns() + self.network.latency_ns, self._connected)
                 case CloseTransport():
-                    self._scheduler.call_at(self._now_ns() + self.network.latency_ns, self._closed_by_station)
+                    self._scheduler.call_at(self._arrival_ns(), self._closed_by_station)
                 case WriteEof() | PauseReading() | ResumeReading():
                     pass
                 case told:
@@ -178,11 +179,14 @@ class Pipe:
         if "stall" in modes:
             self._held.append((to, data))
             return
-        at_ns = max(self._now_ns() + self.network.latency_ns, self._last_ns)
-        self._last_ns = at_ns
-        self._scheduler.call_at(at_ns, self._arrive, to, data, at_ns)
+        self._scheduler.call_at(self._arrival_ns(), self._arrive, to, data)
 
-    def _arrive(self, to: Callable[[bytes], None], data: bytes, _at: MonoNs) -> None:
+    def _arrival_ns(self) -> MonoNs:
+        """When what is sent now arrives: at an instant of its own, since calls of one instant may change places."""
+        self._last_ns = max(self._now_ns() + self.network.latency_ns, self._last_ns + 1)
+        return self._last_ns
+
+    def _arrive(self, to: Callable[[bytes], None], data: bytes) -> None:
         if "truncate" in self.network.modes and len(data) > 8 and self._opened:
             to(data[: len(data) // 2])
             self.cut("connection reset by peer")
@@ -199,8 +203,8 @@ class Pipe:
     # --- the server's end ---
 
     def say(self, frame: bytes) -> None:
-        """The CSMS sends a text message."""
-        if not self._alive:
+        """The CSMS sends a text message; nothing happens on a connection that is gone or closing."""
+        if not self._alive or self._server.state is not State.OPEN:
             return
         if "fragments" in self.network.modes and len(frame) > 3:
             third = len(frame) // 3

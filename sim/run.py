@@ -1,29 +1,55 @@
 """`station-sim run`: virtual chargers against any OCPP 1.6 backend, from one to thousands in this process.
 
-Against a foreign backend time runs as it does; people with cars come on request. Not here: the live view, plans, commands from a prompt.
+Against a foreign backend time runs as it does. People with cars come on request (`--drivers`), buttons are pressed by lines
+(`--commands`) or by a plan (`--plan`). Not here: the live view; what the options come to (`options.py`).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from ocpp_client.link import LinkProfile, check_profile
-from sim.fleet import Fleet
+import msgspec
+
+from sim import live_plan, options
+from sim.executor import Executor
+from sim.frames import Cleaner, Exchange, FrameFile
+from sim.live import Live
 from sim.people import Driver, arrivals
+from sim.plan import Plan
+from sim.prompt import Prompt, feed
 from sim.telling import Teller
-from station.words.settings import TEMPLATES
+from station.adapters.delivery import Delivery
+from station.adapters.event_file import EventFile
+from station.core.effects import Note, Publish
+from station.shell.runner import Sinks, Unit
+from station.words.common import TokenStatus
+from station.words.settings import Settings, StationShape
 
-EXAMPLES = """\
+FINE, WRONG, MISUSED, UNCONNECTED = 0, 1, 2, 3
+EPILOG: Final = """\
+exit status:
+  0  ended in good order: by a signal, by quit, at the end of the commands or of the plan
+  1  a command could not be done, or what it waited for did not come; or a bug stopped a station
+  2  the call is wrong; nothing was begun
+  3  a station was never accepted by the CSMS
+
 examples:
   station-sim run --csms ws://127.0.0.1:9000/ocpp --id CP1 --drivers
-  station-sim run --csms wss://csms.example/ocpp --id CP1 --password-file secret
-  station-sim run --csms ws://127.0.0.1:9000 --id CP1 --count 2000 --ramp 200 --quiet
+      people come, plug, tap, charge and leave, until Ctrl-C
+  station-sim run --csms wss://csms.example/ocpp --id CP1 --password-file secret --ca ca.pem --frames --pretty
+      basic authentication, a root of your own, and every message on the screen
+  station-sim run --csms ws://127.0.0.1:9000 --count 2000 --ramp 200 --quiet
+      CP1 to CP2000, two hundred more every second
+  printf '%s\\n' 'wait online=true' 'plug 1' 'tap 04A1B2C3' 'wait 1 charging' quit |
+      station-sim run --csms ws://127.0.0.1:9000 --commands - --quiet
+      press buttons and wait, in words or as {"id": 1, "do": "plug", "slot": 1}; an answer a line, status 1 if one failed
+  station-sim run --csms ws://127.0.0.1:9000 --plan rush-hour.yaml --record frames.jsonl --events events.jsonl
+      a plan in real time, with all messages and all events kept
 """
 
 
@@ -32,7 +58,7 @@ def add_parser(subparsers: Any) -> None:
         "run",
         help="virtual chargers against your backend",
         description=__doc__.partition("\n")[0],
-        epilog=EXAMPLES,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -40,81 +66,242 @@ def add_parser(subparsers: Any) -> None:
     add("--id", default="CP1", help="identity; with --count the number at its end counts up (CP1)")
     add("--count", type=int, default=1, metavar="N", help="how many chargers (1)")
     add("--ramp", type=int, default=200, metavar="N", help="how many start in a second (200)")
-    add("--template", choices=sorted(TEMPLATES), default="two-sockets-22kw", help="what each of them is")
-    add("--drivers", action="store_true", help="people come, plug, tap, charge, tap and leave")
-    add("--card", action="append", default=[], metavar="UID", help="a card the drivers have")
-    add("--password-file", type=Path, metavar="FILE", help="basic authentication")
     add("--store", metavar="FILE", help="keep the stations' records there, so that they survive this process")
-    add("--seed", type=int, default=1, help="who comes, when (1)")
+    add("--connect-within", type=float, metavar="S", help="end with status 3 unless all are accepted within S seconds")
     add("--speed", type=int, default=1, help=argparse.SUPPRESS)
-    add("--json", action="store_true", help="one JSON object a line")
-    add("--quiet", action="store_true", help="no line for each event")
+    options.add_station(parser)
+    _add_happenings(parser.add_argument_group("what happens"))
+    _add_security(parser.add_argument_group("security"))
+    options.add_output(parser)
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Exit status 0: ended by a signal in good order; 1: a bug stopped a station; 2: the call is wrong."""
-    if args.speed != 1:
-        print(
-            "station-sim run: --speed needs a CSMS on the same scaled clock, which a foreign one is not: its time-outs and timestamps"
-            " would be wrong. Use `station-sim demo --speed`, whose CSMS takes part.",
-            file=sys.stderr,
-        )
-        return 2
-    try:
-        password = args.password_file.read_bytes().strip() if args.password_file else None
-        ids = names(args.id, args.count)
-        check_profile(LinkProfile(args.csms, ids[0], ("ocpp1.6",), password))
-    except (OSError, ValueError) as error:
-        print(f"station-sim run: {error}", file=sys.stderr)
-        return 2
-    return asyncio.run(serve(args, ids, password))
-
-
-def names(first: str, count: int) -> list[str]:
-    """CP1, CP2, ... or CP008, CP009, CP010: the number at the end counts up. ValueError for a count below 1."""
-    if count < 1:
-        raise ValueError(f"--count {count}: at least 1")
-    if count == 1:
-        return [first]
-    match = re.fullmatch(r"(.*?)(\d*)", first)
-    assert match is not None
-    stem, digits = match.groups()
-    start = int(digits or 1)
-    return [f"{stem}{number:0{len(digits)}}" for number in range(start, start + count)]
-
-
-async def serve(args: argparse.Namespace, ids: list[str], password: bytes | None) -> int:
-    teller = Teller(args.json, args.quiet)
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    tick_ms = 50 if args.count > 10 else 0
-    fleet = Fleet(
-        args.csms,
-        ids,
-        args.template,
-        password=password,
-        store=args.store,
-        tick_ms=tick_ms,
-        ramp_per_s=args.ramp,
-        seed=args.seed,
-        sinks=teller,
+def _add_happenings(group: Any) -> None:
+    add = group.add_argument
+    add("--drivers", action="store_true", help="people come, plug, tap, charge, tap and leave")
+    add(
+        "--card",
+        action="append",
+        default=[],
+        metavar="UID[:STATUS]",
+        help="a card the drivers have; with a status the station's own cache knows that of it from the start",
     )
-    async with fleet:
-        teller.scheduler = fleet.host.scheduler
-        teller.say("run", "started", f"{len(ids)} chargers against {args.csms}")
+    add("--seed", type=int, help="who comes, when, with which car; and the same ids in every run, but with --store")
+    add("--commands", metavar="FILE", help="do what these lines say; - is standard input; `help` lists the commands")
+    add("--plan", type=Path, metavar="FILE", help="play a plan (JSON or YAML) in real time, heal everything, and end")
+
+
+def _add_security(group: Any) -> None:
+    add = group.add_argument
+    add("--password", metavar="TEXT", help="basic authentication; others see it in the list of processes: rather")
+    add("--password-file", type=Path, metavar="FILE", help="basic authentication with what this file holds")
+    add("--ca", type=Path, metavar="FILE", help="roots to trust (PEM); default: those of the operating system")
+    add("--cert", type=Path, metavar="FILE", help="the station's own certificate chain (PEM)")
+    add("--key", type=Path, metavar="FILE", help="the key of --cert (PEM)")
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What the options come to, checked."""
+
+    ids: list[str]
+    serials: list[str]
+    shape: StationShape
+    settings: Settings
+    password: bytes | None
+    cards: dict[str, TokenStatus | None]
+    plan: Plan | None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status: see EPILOG."""
+    try:
+        return asyncio.run(Run(args, wanted(args)).play())
+    except (OSError, ValueError) as error:
+        for line in str(error).splitlines():
+            print(f"station-sim run: {line}", file=sys.stderr)
+        return MISUSED
+
+
+def wanted(args: argparse.Namespace) -> Wanted:
+    """Check everything that can be checked before anything begins. Raises ValueError, OSError."""
+    if args.speed != 1:
+        raise ValueError(
+            "--speed needs a CSMS on the same scaled clock, which a foreign one is not: its time-outs and timestamps"
+            " would be wrong. Use `station-sim demo --speed`, whose CSMS takes part."
+        )
+    shape = options.shape(args)
+    ids = options.names(args.id, args.count)
+    secret = options.password(args)
+    options.check_url(args.csms, ids, secret, options.tls(args))
+    plan = live_plan.load(args.plan) if args.plan is not None else None
+    if plan is not None:
+        live_plan.check(plan, len(ids), len(shape.slots))
+    if args.commands not in (None, "-") and not Path(args.commands).exists():
+        raise ValueError(f"--commands {args.commands}: there is no such file")
+    return Wanted(
+        ids,
+        options.names(args.serial, args.count) if args.serial else [],
+        shape,
+        options.settings(args),
+        secret,
+        options.cards(args.card),
+        plan,
+    )
+
+
+class Watch(Sinks):
+    """Records frames, and says on standard error why there is no connection, once for each reason, until there was one."""
+
+    def __init__(self, inner: Teller, record: FrameFile | None, cleaner: Cleaner, speak: bool) -> None:
+        self.inner = inner
+        self._record, self._cleaner, self._speak = record, cleaner, speak
+        self._told: set[str] = set()
+        self._up: set[str] = set()
+
+    def publish(self, unit: Unit, event: Publish) -> bool:
+        return self.inner.publish(unit, event)
+
+    def note(self, unit: Unit, note: Note) -> None:
+        if note.code == "link.up":
+            self._up.add(unit.id)
+        elif note.code == "link.down" and self._speak and unit.id not in self._up:
+            why = str(note.values[0])
+            reason = why.replace(unit.id, "ID")
+            if reason not in self._told:
+                self._told.add(reason)
+                print(f"station-sim run: {why}", file=sys.stderr, flush=True)
+        self.inner.note(unit, note)
+
+    def frame(self, unit: Unit, out: bool, frame: str | bytes) -> None:
+        if self._record is not None:
+            utc_ms = self.inner.scheduler.now().os_utc_ms if self.inner.scheduler is not None else 0
+            self._record.write(utc_ms, unit.id, out, self._cleaner.clean(frame))
+        self.inner.frame(unit, out, frame)
+
+    def bug(self, unit: Unit, error: Exception) -> None:
+        self.inner.bug(unit, error)
+
+
+class Run:
+    """One run, from the first dialling to the exit status."""
+
+    def __init__(self, args: argparse.Namespace, wants: Wanted) -> None:
+        self.args, self.wants = args, wants
+        self.stopped = asyncio.Event()
+        self.prompt: Prompt | None = None
+        cleaner = Cleaner([wants.password] if wants.password else [])
+        shows = args.frames is not None or args.pretty
+        actions = [one for one in (args.frames or "").split(",") if one]
+        self.teller = Teller(
+            args.json or args.commands is not None,
+            args.quiet,
+            exchange=Exchange(actions) if shows else None,
+            cleaner=cleaner,
+            pretty=args.pretty,
+            compat=args.events_compat,
+            events=args.commands is not None,
+            broken=self.stopped.set,
+        )
+        self.record = FrameFile(args.record) if args.record is not None else None
+        self.watch = Watch(
+            self.teller, self.record, cleaner, speak=args.quiet or args.json or args.commands is not None
+        )
+        self.frames = shows or self.record is not None
+
+    async def play(self) -> int:
+        """Exit status."""
+        args, wants = self.args, self.wants
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self.stopped.set)
+        sinks = [EventFile(args.events, self._complain)] if args.events is not None else []
+        delivery = Delivery(self.watch, sinks, args.events_compat)
+        live = Live(
+            args.csms,
+            wants.ids,
+            wants.shape,
+            serials=wants.serials,
+            settings=wants.settings,
+            password=wants.password,
+            tls=options.tls(args),
+            store=args.store,
+            tick_ms=50 if args.count > 10 else 0,
+            ramp_per_s=args.ramp,
+            seed=args.seed,
+            sinks=delivery,
+            frames=self.frames,
+            cache={uid: status for uid, status in wants.cards.items() if status is not None},
+            begun=lambda host: self._begun(delivery, host),
+        )
+        async with live:
+            self.teller.say("run", "started", f"{len(wants.ids)} chargers against {args.csms.partition('?')[0]}")
+            timely = await self._until_over(live)
+            await delivery.drain()
+        delivery.close()
+        if self.record is not None:
+            self.record.close()
+        return self._verdict(live, timely)
+
+    def _begun(self, delivery: Delivery, host: Any) -> None:
+        delivery.runner = host
+        self.teller.scheduler = host.scheduler
+
+    def _complain(self, text: str) -> None:
+        print(f"station-sim run: {text}", file=sys.stderr, flush=True)
+
+    async def _until_over(self, live: Live) -> bool:
+        """Until a signal, the end of what was to be done, or no connection in time: then False."""
+        args = self.args
+        executor = Executor(live)
+        ends = [asyncio.create_task(self.stopped.wait())]
+        if args.commands is not None:
+            self.prompt = Prompt(executor, self.teller.answer)
+            feed(self.prompt, args.commands)
+            ends.append(asyncio.create_task(self.prompt.ended.wait()))
+        if self.wants.plan is not None:
+            over = live_plan.play(self.wants.plan, live, executor, self.teller.planned)
+            ends.append(asyncio.create_task(over.wait()))
         if args.drivers:
-            people(fleet, args, teller)
-        await stopped.wait()
-        bugs = fleet.host.bugs
-    return 1 if bugs else 0
+            people(live, args.seed or 1, list(self.wants.cards), self.teller)
+        try:
+            if args.connect_within is not None and not await self._connected(live, ends, args.connect_within):
+                return False
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in ends:
+                task.cancel()
+            if self.prompt is not None:
+                self.prompt.cancel()
+        return True
+
+    async def _connected(self, live: Live, ends: list[asyncio.Task[Any]], within_s: float) -> bool:
+        """Whether all stations have been accepted in time, or it is over before."""
+        deadline = live.host.loop.time() + within_s
+        while not all(live.ear.of(identity).accepted for identity in live.ids):
+            left = deadline - live.host.loop.time()
+            if left <= 0:
+                return False
+            done, _ = await asyncio.wait(ends, timeout=min(left, 0.1), return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                break
+        return True
+
+    def _verdict(self, live: Live, timely: bool) -> int:
+        if live.host.bugs:
+            return WRONG
+        never = [identity for identity in live.ids if not live.ear.of(identity).accepted]
+        if never:
+            seen = live.ear.of(never[0])
+            why = seen.failure or "the CSMS has not accepted it yet"
+            within = f" within {self.args.connect_within:g} s" if not timely else ""
+            count = "the charger was" if len(live.ids) == 1 else f"{len(never)} of {len(live.ids)} chargers were"
+            print(f"station-sim run: {count} never accepted by the CSMS{within}: {why}", file=sys.stderr)
+            return UNCONNECTED
+        return WRONG if self.prompt is not None and self.prompt.failed else FINE
 
 
-def people(fleet: Fleet, args: argparse.Namespace, teller: Teller) -> None:
+def people(live: Live, seed: int, cards: list[str], teller: Teller) -> None:
     """Visits for every charger, for some days."""
-    slots = len(TEMPLATES[args.template].slots)
-    for number, (_, board) in enumerate(fleet.boards.items()):
-        cards = {"cards": tuple(args.card)} if args.card else {}
-        for visit in arrivals(args.seed + number, 50, slots, **cards):
-            Driver(visit, board, teller.driver, args.seed + number).begin(fleet.host.scheduler)
+    more = {"cards": tuple(cards)} if cards else {}
+    for number, board in enumerate(live.boards.values()):
+        for visit in arrivals(seed + number, 50, len(live.shape.slots), **more):
+            Driver(visit, board, teller.driver, seed + number).begin(live.host.scheduler)

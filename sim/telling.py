@@ -1,44 +1,80 @@
-"""One line for each thing that happens, for people or as JSON: what demo and run print. Not here: the live view."""
+"""One line for each thing that happens, for people or as JSON: what demo and run print. Not here: the live view.
+
+As JSON each line is an object: what was told has `who`, `what` and `text`; an event has `event`, a CloudEvent, besides; a frame has
+`frame`, `direction` and `station`; the answer to a command has `ok`.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from hal.clock import Scheduler
 from hal.units import SECOND
+from sim.commands import Answer
+from sim.frames import Cleaner, Exchange
 from sim.people import Driver
+from station.adapters.cloudevents import Compat, envelope
 from station.core.effects import Note, Publish
 from station.core.notes import SENTENCES, sentence
 from station.shell.runner import Sinks, Unit
 
 WIDTH = 9
+_SHOWN = ("slotNumber", "card", "status", "energyWh", "reason", "durationS")  # of an event, in a line for people
 
 
 class Teller(Sinks):
-    """Prints. `scheduler` is set once there is one; times are simulated seconds since the start."""
+    """Prints. `scheduler` is set once there is one; times are simulated seconds since the start.
 
-    def __init__(self, as_json: bool, quiet: bool = False, write: Callable[[str], None] | None = None) -> None:
+    `quiet`: nothing but answers and frames, and with `events` those too. `exchange` shows frames, `pretty` over several lines. `broken` is
+    called once when whoever reads our output has gone.
+    """
+
+    def __init__(
+        self,
+        as_json: bool,
+        quiet: bool = False,
+        write: Callable[[str], None] | None = None,
+        *,
+        exchange: Exchange | None = None,
+        cleaner: Cleaner | None = None,
+        pretty: bool = False,
+        compat: Compat = "seed",
+        events: bool = False,
+        broken: Callable[[], None] = lambda: None,
+    ) -> None:
         self._json = as_json
         self._quiet = quiet
-        self._write = write or (lambda line: print(line, flush=True))
+        self._put = write or (lambda line: print(line, flush=True))
+        self._exchange = exchange
+        self._cleaner = cleaner or Cleaner()
+        self._pretty = pretty
+        self._compat: Compat = compat
+        self._all_events = events
+        self._broken = broken
+        self._gone = False
         self.scheduler: Scheduler | None = None
         self.events: dict[str, int] = {}
         self.problems: list[str] = []
 
     def say(self, who: str, what: str, text: str, **more: object) -> None:
         """One line: who, and a sentence; as JSON the same with its parts."""
-        if self._quiet:
-            return
-        at_s = self.scheduler.now().mono_ns / SECOND if self.scheduler is not None else 0.0
-        if self._json:
-            self._write(json.dumps({"at_s": round(at_s, 3), "who": who, "what": what, "text": text, **more}))
-        else:
-            hours, rest = divmod(int(at_s), 3600)
-            self._write(f"{hours:02}:{rest // 60:02}:{rest % 60:02} {who:{WIDTH}} {text}")
+        if not self._quiet:
+            self._line(who, what, text, more)
+
+    def answer(self, answer: Answer) -> None:
+        """What became of a command: always JSON, quiet or not."""
+        self._write(msgspec.json.encode(answer).decode())
+
+    def planned(self, answer: Answer) -> None:
+        """What became of something a plan had done."""
+        text = f"{answer.station} {answer.do}{'' if answer.ok else f': not possible, {answer.error}'}"
+        self.say("plan", answer.do, text, station=answer.station, ok=answer.ok is True)
 
     def driver(self, kind: str, driver: Driver, detail: str) -> None:
         """For `sim.people.Driver`."""
@@ -54,9 +90,16 @@ class Teller(Sinks):
 
     def publish(self, unit: Unit, event: Publish) -> bool:
         self.events[event.kind] = self.events.get(event.kind, 0) + 1
-        data = msgspec.json.decode(event.data)
-        text = " ".join(f"{key}={value}" for key, value in data.items())
-        self.say("event", event.kind, f"{unit.id} {event.kind} {text}", station=unit.id, id=event.id, data=data)
+        if self._quiet and not self._all_events:
+            return True
+        data: dict[str, Any] = msgspec.json.decode(event.data)
+        facts = [f"{key}={data[key]}" for key in _SHOWN if key in data]
+        facts += [f"{data['error']['code']} ({data['error']['info']})"] if "error" in data else []
+        kind = event.kind.removesuffix(".v1")
+        more = {"station": unit.id}
+        if self._json:
+            more["event"] = json.loads(envelope(unit.id, event, self._compat))
+        self._line("event", kind, " ".join([unit.id, kind, *facts]), more)
         return True
 
     def note(self, unit: Unit, note: Note) -> None:
@@ -64,6 +107,47 @@ class Teller(Sinks):
             return
         self.say("station", note.code, f"{unit.id} {sentence(note)}", station=unit.id, level=note.level, slot=note.slot)
 
+    def frame(self, unit: Unit, out: bool, frame: str | bytes) -> None:
+        if self._exchange is None:
+            return
+        text = self._cleaner.clean(frame)
+        now_ns = self.scheduler.now().mono_ns if self.scheduler is not None else 0
+        line = self._exchange.line(unit.id, out, text, now_ns, self._pretty and not self._json)
+        if line is None:
+            return
+        direction = "out" if out else "in"
+        more: dict[str, object] = {"station": unit.id, "direction": direction, "frame": _parsed(text)}
+        self._line("frame", line.split(" ", 2)[1], f"{unit.id} {line}", more if self._json else {})
+
     def bug(self, unit: Unit, error: Exception) -> None:
         self.problems.append(f"{unit.id}: {error!r}")
         print(f"station-sim: a bug stopped {unit.id}: {error!r}", file=sys.stderr)
+
+    # --- inside ---
+
+    def _line(self, who: str, what: str, text: str, more: dict[str, Any]) -> None:
+        at_s = self.scheduler.now().mono_ns / SECOND if self.scheduler is not None else 0.0
+        if self._json:
+            self._write(json.dumps({"at_s": round(at_s, 3), "who": who, "what": what, "text": text, **more}))
+        else:
+            hours, rest = divmod(int(at_s), 3600)
+            self._write(f"{hours:02}:{rest // 60:02}:{rest % 60:02} {who:{WIDTH}} {text}")
+
+    def _write(self, line: str) -> None:
+        if self._gone:
+            return
+        try:
+            self._put(line)
+        except BrokenPipeError:
+            self._gone = True
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # so that nothing fails at the very end either
+            self._broken()
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

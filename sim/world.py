@@ -262,7 +262,9 @@ class World(Runner):
                 board.present(action.card)
             case Plug():
                 if board.slot(action.slot).vehicle is None and not board.slot(action.slot).cable:
-                    board.plug(action.slot, Vehicle(PROFILES[action.car], action.soc_percent * 10), action.rating_a * 1000)
+                    board.plug(
+                        action.slot, Vehicle(PROFILES[action.car], action.soc_percent * 10), action.rating_a * 1000
+                    )
             case Unplug():
                 board.unplug(action.slot)
             case DriveOff():

@@ -142,7 +142,7 @@ class Slot:
         return SlotStatus.RESERVED if self.reserved else SlotStatus.AVAILABLE
 
     def _target_in_session(self) -> SlotStatus:
-        """SuspendedEVSE goes before SuspendedEV (1.6 STAT-03). A vehicle has `ev_ready_s` to answer an offer; then it is the one who waits."""
+        """SuspendedEVSE goes before SuspendedEV (1.6 STAT-03). A vehicle has `ev_ready_s` to answer an offer; then it is it that waits."""
         if self.phase.value > Phase.RUNNING.value:
             return self.state  # being ended: nothing new to tell until it is over
         if self.phase is not Phase.RUNNING:

@@ -2,7 +2,8 @@
 
 States are the eight base states of OCPP 1.6 §4.9 (faults lie over them, `faults.py`); the transitions are exactly those of its table
 (rows A to H; row I, leaving Faulted, is the overlay being lifted). What each state means to people and to 2.x stands beside it.
-Not here: when a transition is due. `slot.py` works that out from the facts and fires the trigger.
+Not here: when a transition is due. `slot.py` works that out from the facts and fires the trigger. `docs/reference/connector-states.md`
+is made of this.
 """
 
 from __future__ import annotations
@@ -71,6 +72,12 @@ VIA: Final[dict[tuple[SlotStatus, SlotStatus], SlotStatus]] = {
     (_S.UNAVAILABLE, _S.FINISHING): _S.PREPARING,
     (_S.UNAVAILABLE, _S.RESERVED): _S.AVAILABLE,
     (_S.RESERVED, _S.CHARGING): _S.PREPARING,
+    (_S.RESERVED, _S.SUSPENDED_EV): _S.PREPARING,
+    (_S.RESERVED, _S.SUSPENDED_EVSE): _S.PREPARING,
+    (_S.RESERVED, _S.FINISHING): _S.PREPARING,
+    (_S.CHARGING, _S.RESERVED): _S.AVAILABLE,
+    (_S.SUSPENDED_EV, _S.RESERVED): _S.AVAILABLE,
+    (_S.SUSPENDED_EVSE, _S.RESERVED): _S.AVAILABLE,
     (_S.FINISHING, _S.RESERVED): _S.AVAILABLE,
 }
 

@@ -1,4 +1,6 @@
-"""`station`: run a station from its `station.toml`, check the file, or look into its outbox. Nothing of the simulator is loaded, unless named as driver."""
+"""`station`: run a station from its `station.toml`, check the file, look into its outbox. Loads nothing of the simulator, unless
+named as driver.
+"""
 
 from __future__ import annotations
 

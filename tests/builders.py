@@ -7,6 +7,7 @@ go in with `give`, time passes with `wait`, frames come out as lists in `sent`, 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from sim.rng import Stream
 from station.core.boot import BootInfo
 from station.core.core import StationCore
 from station.core.effects import Answer, Ask, CloseLink, Effect, Input, Note, Publish, SendFrame, Wake
+from station.core.vendors import NO_VENDORS, Vendors
 from station.words.commands import AnyCommand
 from station.words.common import Origin
 from station.words.outcomes import AnyOutcome
@@ -56,12 +58,14 @@ class CoreBench:
         board: bool = True,
         ready: bool = True,
         answering: bool = False,
+        vendors: Vendors = NO_VENDORS,
     ) -> None:
         """`answering`: while time passes the CSMS answers every call, as `answer_all` does."""
         self.store, self.board, self.answering = store, board, answering
         self.utc_ms, self.mono_ns = utc_ms, 0
         self.register_mwh = {1: 0, 2: 0, 3: 0, 4: 0}
         self.current_ma = 16_000
+        self.meter: Callable[[int, int], Input | None] | None = None  # what a meter says to (slot, ticket), None: nothing
         self.disk: dict[str, dict[str, Any]] = {k: dict(v) for k, v in (image or {}).items()}
         self.effects: list[Effect] = []
         self.sent: list[list[Any]] = []
@@ -78,6 +82,7 @@ class CoreBench:
             load(version).policies,
             self.now,
             Stream(1, "core"),
+            vendors=vendors,
         )
         self._take(effects)
         self._drain()
@@ -138,7 +143,9 @@ class CoreBench:
                 case SetLock(slot, closed) if self.board:
                     self._queue.append(LockReported(slot, LockState.CLOSED if closed else LockState.OPEN))
                 case ReadMeter(slot, ticket) if self.board:
-                    self._queue.append(MeterRead(slot, ticket, self.reading(slot)))
+                    answer = self.meter(slot, ticket) if self.meter else MeterRead(slot, ticket, self.reading(slot))
+                    if answer is not None:
+                        self._queue.append(answer)
                 case PermitPower(slot, allowed) if self.board:
                     closed = allowed and self._pilots.get(slot, Pilot.A).asks
                     self._queue.append(PowerReported(slot, closed))

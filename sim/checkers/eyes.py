@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from hal.disk import Forget, Persist
 from sim.checkers import Broken, Checker
 from sim.checkers.view import Call, View
-from station.core.effects import Effect, Input
+from station.core.effects import Effect, Input, Restart
 
 if TYPE_CHECKING:
     from sim.world import World
@@ -63,7 +63,7 @@ class Eyes(Checker):
         view.effects = effects
         if now_ns > view.due_ns:
             view.due()
-        kind = type(item).__name__
+        view.item_name = kind = type(item).__name__
         for call, why in view.take(item):
             for handler in self._of("failed", call.action):
                 handler(view, call, why)
@@ -85,6 +85,8 @@ class Eyes(Checker):
                 self._batch(view, effect)  # type: ignore[arg-type]
             elif kind is Forget:
                 self._forget(view, effect.keys)  # type: ignore[union-attr]
+            elif kind is Restart:
+                self._stopped(view, False)
             view.did(effect)
 
     def _batch(self, view: View, batch: Persist) -> None:
@@ -110,7 +112,7 @@ class Eyes(Checker):
             view = self._views[unit.id] = View(world, unit)
         else:
             self._stopped(view, False)
-        view.now_ns, view.effects = world.clock.now().mono_ns, effects
+        view.now_ns, view.effects, view.item_name = world.clock.now().mono_ns, effects, ""
         view.boot(world.disks[unit.id].durable(unit.id))
         self._moment("boots", view)
         self._effects(view, effects)
@@ -169,6 +171,7 @@ class Eyes(Checker):
         if call is None:
             return
         if payload is None or not call.sound(payload):
+            view.failed(call, "refused")
             for handler in self._of("failed", call.action):
                 handler(view, call, "refused")
             return

@@ -25,6 +25,7 @@ class Row:
         "key",
         "put_ns",
         "refused",
+        "sent_id",
         "sent_ns",
         "tries",
     )
@@ -35,7 +36,8 @@ class Row:
         self.fact = record.fact
         self.attempts = self.tries = record.attempts
         self.durable = self.refused = self.answered = False
-        self.put_ns = now_ns
+        self.put_ns = now_ns  # 0: before the boot in which it was found on the disk, and not known from then
+        self.sent_id = ""
         self.sent_ns: MonoNs = 0
         self.call: tuple[str, dict[str, Any]] | None = None  # action and payload as sent last
 
@@ -53,16 +55,17 @@ class Row:
 
 
 class Life:
-    """One transaction. `number` is the CSMS's; `lost`: a record of it became a dead letter; `promised`: its start was confirmed."""
+    """One transaction. `number` is the CSMS's; `lost`: a record of it became a dead letter; `promised`: the disk confirmed its start;
+    `shaky`: its end was told though the disk had not confirmed it."""
 
-    __slots__ = ("ended", "lost", "number", "promised", "slot", "started")
+    __slots__ = ("ended", "lost", "number", "promised", "shaky", "slot", "started")
 
     def __init__(self, slot: int) -> None:
         self.slot = slot
         self.promised = False
         self.started = False  # the CSMS has answered its start
         self.ended = False  # and its end
-        self.lost = False
+        self.lost = self.shaky = False
         self.number: int | None = None
 
 
@@ -84,8 +87,9 @@ class Ledger:
             row.durable = True
             self.by_id[row.id] = key
             before = old.get(key)
-            if before is not None and before.id == row.id:
-                row.call, row.sent_ns, row.tries = before.call, before.sent_ns, max(row.tries, before.tries)
+            if before is not None and before.transaction == row.transaction and before.kind == row.kind:
+                row.call, row.sent_id, row.sent_ns = before.call, before.sent_id, before.sent_ns
+                row.put_ns, row.tries = before.put_ns, max(row.tries, before.tries)
             self._life(row).promised |= row.kind == "started"
 
     def _life(self, row: Row) -> Life:
@@ -125,7 +129,7 @@ class Ledger:
     def sent(self, key: str | None, action: str, payload: dict[str, Any], now_ns: MonoNs) -> None:
         row = self.rows.get(key) if key is not None else None
         if row is not None:
-            row.call, row.sent_ns = (action, payload), now_ns
+            row.call, row.sent_id, row.sent_ns = (action, payload), row.id, now_ns
 
     def answered(self, key: str, payload: dict[str, Any]) -> None:
         row = self.rows.get(key)
@@ -136,4 +140,4 @@ class Ledger:
         if row.kind == "started":
             life.started, life.number = True, payload.get("transactionId")
         elif row.kind == "ended":
-            life.ended = True
+            life.ended, life.shaky = True, not row.durable

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from hal.actions import Offer, PermitPower, SetLock
 from hal.disk import Persist, Record, Stored, StoreFailed
-from hal.signals import BoardFault, BoardReady, CableChanged, LockReported, MeterRead, PowerReported, VehicleChanged
-from hal.units import SECOND, Cause, LockState, MilliAmps, MonoNs, Pilot, Reading, SlotId, Ticket
+from hal.signals import (
+    BoardFault,
+    BoardReady,
+    CableChanged,
+    CardPresented,
+    LockReported,
+    MeterRead,
+    PowerReported,
+    VehicleChanged,
+)
+from hal.units import MILLISECOND, SECOND, Cause, LockState, MilliAmps, MonoNs, Pilot, Reading, SlotId, Ticket
 from ocpp_client.link import LinkDown, LinkUp
 from sim.checkers.ledger import Ledger
 from station.core.effects import Effect, Input, Restart, Wake
@@ -123,9 +132,12 @@ class View:
         self.slots = tuple(SlotView(n, s.has_lock) for n, s in enumerate(self.shape.slots, 1))
         self.ledger = Ledger()
         self.now_ns: MonoNs = 0
+        self.item_name = ""  # the type of the input of this step; empty at boot
         self.effects: list[Effect] = []
+        self.confirmed: tuple[Record, ...] = ()  # the records of the batch that the disk has just spoken of
         self.batch: Persist | None = None
         self.boots = 0
+        self.image: Image = {}  # as the disk was at the last boot
         self._begin()
 
     def _begin(self) -> None:
@@ -138,6 +150,8 @@ class View:
         self.standing = ""
         self.out: Call | None = None
         self.asked: list[Call] = []
+        self.card_taken = False  # the card that was presented last counts as a read
+        self._reads: dict[str, MonoNs] = {}
         self.batches: dict[Ticket, Persist] = {}
         self.due_ns: MonoNs = NEVER
         self.waits: list[tuple[MonoNs, Check]] = []
@@ -147,6 +161,7 @@ class View:
     def boot(self, image: Image) -> None:
         self.boots += 1
         self._begin()
+        self.image = image
         for slot in self.slots:
             slot.forget()
         for name, row in image.get("setting", {}).items():
@@ -158,13 +173,19 @@ class View:
         self.ledger.load(image)
 
     def stopped(self) -> None:
-        self.running = self.up = False
-        self.out = None
+        self.running = False
+        self._dark()
+
+    def _dark(self) -> None:
+        """The core is gone, or goes with the next breath; so is all that it had permitted."""
+        self.up, self.out = False, None
         self.asked.clear()
         self.waits.clear()
         self.due_ns = NEVER
         for slot in self.slots:
-            slot.permitted, slot.offer_ma = False, None
+            if slot.permitted:
+                slot.permitted, slot.withdrawn_ns = False, self.now_ns
+            slot.offer_ma = None
 
     # --- time ---
 
@@ -208,7 +229,15 @@ class View:
         if self.up and type(item) is not Wake:
             return []
         self.out = None
-        return [(call, "no answer" if self.up else "link lost")]
+        why = "no answer" if self.up else "link lost"
+        self.failed(call, why)
+        return [(call, why)]
+
+    def failed(self, call: Call, why: str) -> None:
+        """An own call came to nothing. Only what fails while connected is an attempt."""
+        row = self.ledger.rows.get(call.key or "")
+        if row is not None and why != "link lost":
+            row.tries += 1
 
     def _vehicle(self, item: VehicleChanged) -> None:
         slot = self.slots[item.slot - 1]
@@ -237,6 +266,14 @@ class View:
     def _fault(self, item: BoardFault) -> None:
         (self.faults.add if item.active else self.faults.discard)((item.slot, item.cause))
 
+    def _card(self, item: CardPresented) -> None:
+        """The same card again within the guard time of its last read is no read (station.md §5)."""
+        key, guard_ns = item.token.casefold(), self.settings.repeat_guard_ms * MILLISECOND
+        last_ns = self._reads.get(key)
+        self.card_taken = last_ns is None or self.now_ns - last_ns >= guard_ns
+        if self.card_taken:
+            self._reads[key] = self.now_ns
+
     def _ready(self, item: BoardReady) -> None:
         self.ready = True
 
@@ -245,18 +282,21 @@ class View:
         self.asked.clear()
 
     def _stored(self, item: Stored) -> None:
-        batch = self.batches.pop(item.ticket, None)
-        for record in batch.puts if batch is not None else ():
+        for record in self._answered(item.ticket):
             if isinstance(record.body, SettingRecord):
                 self._set(record.key, record.body.value)
             elif record.kind == "outbox":
                 self.ledger.stored(record.key)
 
     def _store_failed(self, item: StoreFailed) -> None:
-        batch = self.batches.pop(item.ticket, None)
-        for record in batch.puts if batch is not None else ():
+        for record in self._answered(item.ticket):
             if record.kind == "outbox":
                 self.ledger.store_failed(record.key)
+
+    def _answered(self, ticket: Ticket) -> tuple[Record, ...]:
+        batch = self.batches.pop(ticket, None)
+        self.confirmed = batch.puts if batch is not None else ()
+        return self.confirmed
 
     def _set(self, name: str, text: str) -> None:
         self.settings = changed(self.settings, name, parse(name, text))
@@ -278,7 +318,7 @@ class View:
             case SetLock(number, closed):
                 self.slots[number - 1].shut = closed
             case Restart():
-                self.stopped()
+                self._dark()
             case _:
                 pass
 
@@ -329,7 +369,8 @@ class View:
             self.ledger.answered(call.key, payload)
 
     def was_asked(self, call: Call) -> None:
-        self.asked.append(call)
+        if self.standing != "Rejected":  # then it answers nobody (1.6 §4.2)
+            self.asked.append(call)
 
     def asked_of(self, number: str) -> Call | None:
         return next((call for call in self.asked if call.id == number), None)
@@ -346,6 +387,7 @@ TAKES: Final[dict[type, Callable[[View, Any], None]]] = {
     MeterRead: View._meter,
     BoardFault: View._fault,
     BoardReady: View._ready,
+    CardPresented: View._card,
     LinkUp: View._link,
     LinkDown: View._link,
     Stored: View._stored,

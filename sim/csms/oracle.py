@@ -132,13 +132,13 @@ class Oracle:
             return
         number, action, payload = message[1], message[2], message[3]
         now = judge.clock.mono_ns
-        desk.deliveries.append(Delivery(action, number, payload, now))
+        desk.deliveries.append(Delivery(action, number, frame, now))
         judge.turn(line, action)
         call = desk.calls.get(number)
         if call is not None and judge.again(desk, call, frame, message):
             call.at, call.boot = now, desk.boots
         else:
-            call = desk.calls[number] = Call(action=action, id=number, frame=frame, at=now, boot=desk.boots)
+            call = desk.calls[number] = Call(action, number, frame, now, desk.boots)
         line.out = call
         if not judge.payload(desk, action, payload):
             code = "FormationViolation" if action in STATION_CALLS else "NotImplemented"
@@ -154,9 +154,9 @@ class Oracle:
         frame = b"[3,%b,%b]" % (msgspec.json.encode(call.id), body)
         desk = line.desk
         reply = spoilt(desk, call, frame) if desk.faults else Reply((frame,), 0, ends=True, right=True, good=True)
-        if call.started is not None:
+        if call.action == "StartTransaction":
             desk.failed_starts += not reply.good
-            call.started.confirmed |= reply.good
+            desk.started[call.id].confirmed |= reply.good
         if reply.late_s:
             self._place.later(reply.late_s, self._send, line, call, reply)
         else:

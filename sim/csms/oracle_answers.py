@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from sim.csms.oracle_books import UNCONFIRMED, Call, Desk, Line, Payload, Transaction, moment_text
+from sim.csms.oracle_books import UNCONFIRMED, Call, Desk, Line, Payload, Transaction, is_triggered, moment_text
 from sim.csms.oracle_judge import Judge
 from sim.csms.oracle_rules import UNWELL, flaw
 
@@ -50,7 +50,6 @@ class Answers:
         self.judge.boot(desk)
         hows = [fault.how for fault in desk.faults]
         status = "Rejected" if "rejected" in hows else "Pending" if "pending" in hows else "Accepted"
-        desk.triggered.clear()
         call.accepts = status == "Accepted"
         if not call.accepts:
             desk.registered = False
@@ -98,7 +97,8 @@ class Answers:
             desk.registers[connector] = meter
         else:
             judge.told_twice(desk, transaction.start, call)
-        transaction.start, call.started = call, transaction
+        transaction.start = call
+        desk.started[call.id] = transaction
         info = self._info(token)
         if info["status"] == "Accepted":
             desk.denied.pop(token, None)
@@ -120,8 +120,9 @@ class Answers:
             for entry in payload["meterValue"]:
                 judge.moment(desk, entry["timestamp"])
                 judge.register(desk, entry)
-        elif payload == transaction.last:
+        elif payload == transaction.last and not is_triggered(payload):
             judge.told_twice(desk, transaction.last_call, call)
+            transaction.values += transaction.last_call is not None and transaction.last_call.sure
         else:
             judge.values(desk, transaction, payload)
             transaction.values += 1

@@ -7,9 +7,10 @@ are milliseconds since 1970.
 
 from __future__ import annotations
 
-import math
 from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from math import floor, isfinite
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -24,7 +25,9 @@ Payload: TypeAlias = dict[str, Any]
 
 UNCONFIRMED: Final = -1  # the transactionId of those whose StartTransaction was never answered (errata)
 ENERGY: Final = "Energy.Active.Import.Register"
-TRIGGERS: Final = {"SignChargePointCertificate": "SignCertificate"}  # the others are what they are called
+TRIGGERS: Final[dict[str, str]] = {
+    "SignChargePointCertificate": "SignCertificate"
+}  # the others are what they are called
 NEVER: Final[MonoNs] = -(1 << 62)
 
 
@@ -38,31 +41,27 @@ def moment_text(utc_ms: UtcMs) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def number_of(value: Payload) -> float:
-    """A raw sampledValue as a number. ValueError for what is none, infinite or not a number among them."""
-    number = float(value["value"])
-    if not math.isfinite(number):
-        raise ValueError(f"{value['value']!r} is not a number")
-    return number
-
-
 def register_wh(entry: Payload) -> int | None:
     """The imported energy of one meterValue in whole Wh, rounded down as meterStart and meterStop are; None where it tells none.
 
-    Raises ValueError where any of its raw values is no number.
+    Raises ValueError where any of its raw values is no number, or infinite.
     """
     found = None
     for value in entry["sampledValue"]:
-        if value.get("format", "Raw") != "Raw":
+        get = value.get
+        if get("format", "Raw") != "Raw":
             continue
-        number = number_of(value)
-        if (
-            value.get("measurand", ENERGY) == ENERGY
-            and "phase" not in value
-            and value.get("location", "Outlet") == "Outlet"
-        ):
-            found = math.floor(number * 1000) if value.get("unit") == "kWh" else math.floor(number)
+        number = float(value["value"])
+        if not isfinite(number):
+            raise ValueError(f"{value['value']!r} is not a number")
+        if get("measurand", ENERGY) == ENERGY and "phase" not in value and get("location", "Outlet") == "Outlet":
+            found = floor(number * 1000 if get("unit") == "kWh" else number)
     return found
+
+
+def is_triggered(payload: Payload) -> bool:
+    """Whether meter values were asked for: two of one instant are the same without being one."""
+    return bool(payload["meterValue"][0]["sampledValue"][0].get("context") == "Trigger")
 
 
 class Violation(NamedTuple):
@@ -74,17 +73,28 @@ class Violation(NamedTuple):
     sentence: str
 
 
-class Delivery(NamedTuple):
-    """A CALL of a station reached the CSMS: each copy that came."""
+class Delivery(msgspec.Struct, frozen=True, gc=False):
+    """A CALL of a station reached the CSMS: each copy that came. Unpacks to action, message id, payload, moment.
+
+    The payload is read from the frame when it is asked for: a long run keeps many of these.
+    """
 
     action: str
     message_id: str
-    payload: Payload
+    frame: str
     at: MonoNs
 
+    @property
+    def payload(self) -> Payload:
+        payload: Payload = msgspec.json.decode(self.frame)[3]
+        return payload
 
-class Call(msgspec.Struct, eq=False, kw_only=True):
-    """One CALL of a station, by its message id, however often it comes."""
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.action, self.message_id, self.payload, self.at))
+
+
+class Call(msgspec.Struct, eq=False, gc=False):
+    """One CALL of a station, by its message id, however often it comes. Part of no cycle."""
 
     action: str
     id: str
@@ -96,7 +106,6 @@ class Call(msgspec.Struct, eq=False, kw_only=True):
     sure: bool = False  # and what the station did next shows that it has the answer
     body: bytes | None = None  # the answer of one that is booked, to be repeated
     accepts: bool = False  # this answer accepts the registration
-    started: Transaction | None = None  # what it began
 
 
 class Asked(msgspec.Struct, eq=False, kw_only=True):
@@ -169,7 +178,7 @@ class Desk:
         self.registered = False
         self.pending = False
         self.refused: tuple[MonoNs, int] | None = None  # the last refusal of a registration, and for how many seconds
-        self.triggered: dict[str, None] = {}  # actions that were asked for since the last answer to BootNotification
+        self.triggered: dict[str, None] = {}  # actions that it was asked for since it booted
         self.message_timeout_s = settings.message_timeout_s
         self.min_status = settings.min_status_duration_s > 0
         # calls, both ways
@@ -181,6 +190,7 @@ class Desk:
         self.transactions: list[Transaction] = []
         self.running: dict[int, Transaction] = {}  # those that were started and not stopped, by key
         self.by_number: dict[int, list[Transaction]] = {}
+        self.started: dict[str, Transaction] = {}  # by the message ids of their starts
         self.starts: dict[tuple[object, ...], Transaction] = {}
         self.registers: dict[int, int] = {}  # connector: the highest register told in a transaction, Wh
         self.orphans: list[Payload] = []  # StopTransactions that belong to nothing that was told
@@ -202,7 +212,8 @@ class Desk:
         payload = asked.payload
         match asked.action:
             case "TriggerMessage" | "ExtendedTriggerMessage":
-                self.triggered[TRIGGERS.get(payload["requestedMessage"], payload["requestedMessage"])] = None
+                wanted: str = payload["requestedMessage"]
+                self.triggered[TRIGGERS.get(wanted, wanted)] = None
             case "RemoteStartTransaction":
                 self.vouched[payload["idTag"]] = None
             case "SendLocalList":

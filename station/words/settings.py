@@ -169,6 +169,7 @@ class StationShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vendor: str = "ev-station"
     model: str = "two-sockets-22kw"
     firmware: str = "0.1.0"
+    serial: str = ""  # empty: its identity
     slots: tuple[SlotShape, ...] = (SlotShape(), SlotShape(rotation="STR"))
     supply_ma: MilliAmps = 63_000
     main_meter: bool = False  # what it reads is told as that of connector 0

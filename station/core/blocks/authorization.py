@@ -195,12 +195,14 @@ class Authorization:
         """A vehicle has connected and nobody is authorised for it yet; `vehicle_waits` follows in the same step."""
         core = self.core
         core.transactions.changed(slot, Why.CABLE_PLUGGED_IN)
+        if not self.keeps(slot.id):
+            self.visit_over(slot.id)  # of before
         if core.settings.connection_timeout_s > 0:
             core.after(Due.CONNECTION, core.settings.connection_timeout_s, slot.id)
 
     def vehicle_waits(self, slot: Slot) -> None:
-        """A vehicle stands here without a session: who is meant for this slot takes it, else the oldest who may; else free vend."""
-        if slot.finished or not self._startable(slot) or self.keeps(slot.id):
+        """A vehicle stands here that had no session yet: who is meant for this slot takes it, else the oldest who may; else free vend."""
+        if self._owner(slot) is not None or not self._startable(slot):
             return
         fits = [p for p in self.pending if slot.id in p.slots]
         if fits:
@@ -252,9 +254,8 @@ class Authorization:
 
     def _could_end(self, card: Intent) -> bool:
         """There is something here that belongs to a group; whether to this card's, the CSMS knows."""
-        owners = self.owners or {}
         for slot in self._served(card):
-            owner = owners.get(slot.id)
+            owner = self._owner(slot)
             if owner is not None and owner.locked and owner.group is not None:
                 return True
             if slot.session is not None and slot.session.ending is None and slot.session.group is not None:
@@ -271,7 +272,8 @@ class Authorization:
         kept = session.ending is StopReason.DEAUTHORIZED or (
             session.ending is StopReason.EV_DISCONNECTED and not self.core.settings.unlock_on_ev_disconnect
         )
-        locked = self.keeps(slot.id) or (kept and slot.shape.has_lock and slot.lock is not LockState.OPEN)
+        held = slot.cable and slot.tx is not None and slot.shape.has_lock and slot.lock is not LockState.OPEN
+        locked = self.keeps(slot.id) or (kept and held)
         locked = locked and session.origin is not Origin.FREE and not self.core.remote.wants_open(slot.id)
         if not slot.plugged and not slot.cable:
             return False
@@ -280,6 +282,9 @@ class Authorization:
         if locked:
             self.core.persist((self._record(slot.id, owner),), (), True)
         return locked
+
+    def _owner(self, slot: Slot) -> Owner | None:
+        return self.owners.get(slot.id) if self.owners else None
 
     def keeps(self, number: SlotId) -> bool:
         owner = self.owners.get(number) if self.owners else None
@@ -299,7 +304,7 @@ class Authorization:
 
     def _opens(self, card: Intent) -> bool:
         for slot in self._served(card):
-            owner = self.owners.get(slot.id) if self.owners else None
+            owner = self._owner(slot)
             if owner is not None and owner.locked and owner.is_(card):
                 self.let_go(slot.id)
                 self.core.locks.unlock(slot)
@@ -338,10 +343,8 @@ class Authorization:
     def _is_for(self, slot: Slot, intent: Intent) -> bool:
         if intent.origin is not Origin.CARD and intent.slot:
             return True
-        owner = self.owners.get(slot.id) if self.owners else None
-        if owner is not None and (owner.locked or slot.finished):
-            return owner.is_(intent)
-        return not slot.finished
+        owner = self._owner(slot)
+        return owner is None or owner.is_(intent)
 
     def _has_room(self, intent: Intent) -> bool:
         """Whether everybody who waits for a plug, and this one too, could have a slot."""

@@ -126,6 +126,8 @@ class Availability:
         """Tell it now, or when it has lasted for MinimumStatusDuration (1.6 STAT-05)."""
         core, shown = self.core, self.shown(number)
         waiting = self.waiting.get(number) if self.waiting else None
+        if self._resuming(number, shown):
+            return
         if self.told[number] == shown:
             if waiting is not None and self.waiting:
                 del self.waiting[number]
@@ -137,6 +139,13 @@ class Availability:
         elif waiting is None or waiting[0] != shown:
             self.waiting = {**(self.waiting or {}), number: (shown, core.stamp())}
             core.after(Due.STATUS, wait, number)
+
+    def _resuming(self, number: SlotId, shown: Shown) -> bool:
+        """A fault has gone and power is offered again: the vehicle decides within `ev_ready_s` what comes after Faulted (1.6 rows I3, I4)."""
+        told = self.told[number]
+        if shown[0] is not SlotStatus.SUSPENDED_EVSE or told is None or told[0] is not SlotStatus.FAULTED:
+            return False
+        return not self.core.slots[number - 1].holds
 
     def report(self, number: SlotId) -> None:
         """It has lasted long enough: tell it, with the time at which it began."""

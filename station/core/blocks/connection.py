@@ -32,12 +32,14 @@ STEADY_NS: Final = 30 * SECOND  # a connection that lasted so long was a good on
 UNAUTHORIZED: Final = (401, 403)
 
 ASK_SHARE: Final = 0.7  # of the message time-out: what a command may take before it is answered TimedOut
+ASK_LEAST_S: Final = 6  # but no less than the disk may take: what was refused must not come true afterwards
 
 
 class Connection:
     """One connection at a time: `OpenLink` is asked for only after the `LinkDown` of the one before (OCPP-J §4.1.1).
 
-    `dialled`: from OpenLink to the LinkDown that ends what it began; `up`: open. `transactions` are 1.6's transactionIds by session. `triggering`: what is put now was asked for by the CSMS.
+    `dialled`: from OpenLink to the LinkDown that ends what it began; `up`: open. `transactions` are 1.6's transactionIds by session.
+    `triggering`: what is put now was asked for by the CSMS.
     """
 
     __slots__ = (
@@ -68,7 +70,7 @@ class Connection:
         self.transactions: dict[str, int] = {}
         self.counter = 0
         self.triggering = False
-        self.about = About(core.shape, core.serial, self.transactions)
+        self.about = About(core.shape, core.shape.serial or core.serial, self.transactions)
 
     @property
     def online(self) -> bool:
@@ -243,8 +245,8 @@ class Connection:
                 continue
             ticket = self.core.ticket()
             self.rpc.asked = Asked(call.message_id, call.action, ticket, command)
-            seconds = self.core.settings.message_timeout_s * ASK_SHARE * self.core.real
-            self.core.after(Due.ASK, seconds)
+            seconds = max(self.core.settings.message_timeout_s * ASK_SHARE, ASK_LEAST_S)
+            self.core.after(Due.ASK, seconds * self.core.real)
             self.core.ask(Ask(ticket, Origin.CSMS, command))
 
     def answer(self, ticket: Ticket, outcome: AnyOutcome, tell: bool) -> bool:

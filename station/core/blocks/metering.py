@@ -150,11 +150,12 @@ class Metering:
             if why is Ask.ALIGNED:
                 self._tell_apart(number, Context.CLOCK, reading, core.settings.aligned, False)
             return
-        if slot.session is None or not slot.session.broken:
+        broken = slot.session is not None and slot.session.broken
+        if not broken:
             core.demand.reading(slot, reading)
         if slot.phase is Phase.RUNNING:
             self.expect(slot)
-        if why is not None and why is not Ask.PROBE:
+        if why is not None and why is not Ask.PROBE and (not broken or why <= Ask.END):
             self._use(slot, why, reading)
 
     def meter_failed(self, item: MeterFailed) -> None:

@@ -259,6 +259,8 @@ class Power:
         session.ending, session.stop_why = reason, why
         slot.holds |= Hold.STOPPING
         self.core.note("info", "session.ending", slot.id, reason.value)
+        if self.core.settings.after_restart == "resume":
+            self.core.transactions.save(slot, urgent=True)  # so that no restart takes it up again
         match slot.phase:
             case Phase.IDLE | Phase.LOCKING | Phase.READING if session.first_mwh is None:
                 self._drop(slot, reason)

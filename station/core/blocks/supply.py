@@ -65,12 +65,13 @@ def shares(supply_ma: MilliAmps, claims: Sequence[Claim], used: dict[str, MilliA
 class Need:
     """What is known of a slot's appetite while there is not enough for all."""
 
-    __slots__ = ("spare_since_ns", "turn_ns", "want_ma")
+    __slots__ = ("gave_ns", "spare_since_ns", "turn_ns", "want_ma")
 
     def __init__(self, turn_ns: MonoNs) -> None:
         self.turn_ns = turn_ns  # its place in the queue
         self.want_ma: MilliAmps | None = None  # it draws less and gives the rest away; None: all that it may have
         self.spare_since_ns: MonoNs | None = None
+        self.gave_ns: MonoNs = 0  # when it last gave something away
 
 
 class Supply:
@@ -120,32 +121,37 @@ class Supply:
         self.share()
 
     def drew(self, slot: Slot, reading: Reading) -> None:
-        """A reading of a running session: does it use what it is offered?"""
+        """A reading of a running session: does it use what it is offered?
+
+        Who takes nothing is offered its whole share again every quarter of an hour: some cars do not begin with six amperes.
+        """
         need = self.needs.get(slot.id) if self.needs else None
         if need is None or slot.offered_ma is None or not reading.current_ma:
             return
         draws, now_ns = max(reading.current_ma), self.core.now.mono_ns
         if draws + NEAR_MA > slot.offered_ma:
-            need.spare_since_ns = None
-            if need.want_ma is not None:
-                need.want_ma = None
-                self.share()
+            self._wants_all(need, None)
+        elif need.want_ma is not None and draws < WHOLE_MA and now_ns - need.gave_ns >= SWAP_NS:
+            self._wants_all(need, now_ns)
         elif need.spare_since_ns is None:
             need.spare_since_ns = now_ns
         elif now_ns - need.spare_since_ns >= SPARE_NS:
             want = max(MINIMUM_MA, -(-draws // WHOLE_MA) * WHOLE_MA + ROOM_MA)
             if want < (need.want_ma or slot.offered_ma):
-                need.want_ma = want
+                need.want_ma, need.gave_ns = want, now_ns
                 self.share()
 
     def wakes(self, slot: Slot) -> None:
         """It begins to draw: it may want all that it can have."""
         need = self.needs.get(slot.id) if self.needs else None
         if need is not None:
-            need.spare_since_ns = None
-            if need.want_ma is not None:
-                need.want_ma = None
-                self.share()
+            self._wants_all(need, None)
+
+    def _wants_all(self, need: Need, spare_since_ns: MonoNs | None) -> None:
+        need.spare_since_ns = spare_since_ns
+        if need.want_ma is not None:
+            need.want_ma = None
+            self.share()
 
     # --- how it is done ---
 

@@ -17,6 +17,7 @@ from jsonschema.validators import validator_for
 
 from ocpp_client.dialects.v16.profiles import ABSENT, BUILT, PROFILE_OF
 from tests.dialects.payloads import ANYTHING, Message, Payloads, messages
+from tests.unit.core.test_keys import WRITABLE
 
 CODES: Final = frozenset(
     {
@@ -46,6 +47,10 @@ STRANGE_IDS: Final[tuple[Any, ...]] = (
     {"a": 1},
     10**40,
 )
+
+
+QUIETENING: Final = ("MeterValueSampleInterval", "TransactionMessageRetryInterval")  # a quiet station is no target
+SETTINGS: Final = {name: (*good, *bad) for name, (good, bad) in WRITABLE.items() if name not in QUIETENING}
 
 
 class Owed(NamedTuple):
@@ -150,8 +155,10 @@ class Csms:
         draw = self.rng.random()
         if draw < 0.25:
             return self._text(self._call(self._built, spoiled=True))
-        if draw < 0.45:
+        if draw < 0.40:
             return self._text(self._call(self._built, spoiled=False))
+        if draw < 0.45:
+            return self._text(self._setting())
         if draw < 0.52:
             return self._text(self._call(self._requests, spoiled=self.rng.random() < 0.5))
         if draw < 0.58:
@@ -178,6 +185,14 @@ class Csms:
     def _call(self, among: list[tuple[str, Payloads]], spoiled: bool) -> list[Any]:
         action, payloads = self.rng.choice(among)
         return [2, self._id(), action, payloads.spoiled() if spoiled else payloads.proper()]
+
+    def _setting(self) -> list[Any]:
+        """A key that there is, and a value that it may have."""
+        rng = self.rng
+        key = rng.choice(sorted(SETTINGS))
+        if rng.random() < 0.2:
+            return [2, self._id(), "GetConfiguration", {"key": rng.choices(sorted(SETTINGS), k=rng.randrange(5))}]
+        return [2, self._id(), "ChangeConfiguration", {"key": key, "value": rng.choice(SETTINGS[key])}]
 
     def _strange(self) -> list[Any]:
         """A call that is nearly one."""

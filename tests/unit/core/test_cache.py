@@ -189,7 +189,7 @@ def full(*worse: str) -> CoreBench:
 @spec("1.6", "16-CACHE-05")
 def test_full_it_drops_what_is_invalid_first_then_the_oldest() -> None:
     bench = full("00000400", "00000900")
-    gone = []
+    gone: list[str] = []
     for card in ("NEW1", "NEW2", "NEW3", "NEW4"):
         before = set(bench.disk["token"])
         bench.wait(100)  # the authorisation before has expired

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from hal.disk import Persist, Stored
 from ocpp_client.dialects.v16.keys import KEYS, MAX_KEYS
 from ocpp_client.dialects.v16.profiles import BUILT, PROFILES
 from station.core.effects import SetPing
 from station.words.commands import ChangeSettings, ReadSettings
 from station.words.outcomes import SettingsChanged
+from station.words.records import SettingRecord
 from station.words.settings import Settings
 from tests.builders import CoreBench
 from tests.dialects.judge import faults
@@ -33,8 +36,6 @@ def get(bench: CoreBench, *keys: str) -> dict[str, Any]:
     """What GetConfiguration answers."""
     reply = bench.reply(bench.call("GetConfiguration", {"key": list(keys)} if keys else {}))
     assert isinstance(reply, dict)
-    import json
-
     assert faults("v16", "GetConfiguration", "response", json.dumps(reply).encode()) == []
     return reply
 
@@ -158,6 +159,18 @@ def test_the_answer_waits_for_the_disk() -> None:
     assert value(bench, "ConnectionTimeOut") == "60"
 
 
+def test_a_slow_disk_and_a_short_time_out_do_not_make_a_refused_change_come_true() -> None:
+    bench = connected(settings=Settings(message_timeout_s=1))
+    bench.store = "silent"
+    changed = bench.call("ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "17"})
+    bench.wait(4)
+    assert bench.reply(changed) is None
+    ticket = next(effect.ticket for effect in reversed(bench.effects) if isinstance(effect, Persist))
+    bench.give(Stored(ticket))
+    assert bench.reply(changed) == {"status": "Accepted"}
+    assert bench.core.settings.connection_timeout_s == 17
+
+
 @spec("1.6", "16-CONF-09")
 def test_a_disk_that_fails_means_rejected_and_unchanged() -> None:
     bench = connected()
@@ -180,8 +193,6 @@ def test_booleans_are_read_in_any_case_and_written_in_lower_case(text: str, told
 
 
 def test_values_of_the_last_program_that_are_no_longer_allowed_are_forgotten() -> None:
-    from station.words.records import SettingRecord
-
     bench = CoreBench(image={"setting": {"light_percent": SettingRecord("400"), "gone_s": SettingRecord("1")}})
     bench.connect()
     assert value(bench, "LightIntensity") == "100"

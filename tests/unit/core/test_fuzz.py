@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hal.units import Pilot
 from ocpp_client.link import FrameReceived, LinkUp
 from ocpp_client.rpc import INBOUND_BOUND
+from station.words.settings import Settings
 from tests.builders import CoreBench
 from tests.unit.core.fuzzing import CODES, SHAPE_CODES, Csms, Judge, Owed
 
@@ -40,13 +41,15 @@ class Ordeal:
         self._forget()
 
     def run(self, frames: int, look: Callable[[], None] = lambda: None) -> None:
-        for number in range(frames):
+        number = 0
+        while self.seen["frames"] < frames:
+            number += 1
             call = self._out
-            if call is not None and number % 3 == 0:
-                self._answer(call, number)
+            if call is not None and number % 2:
+                self._answer(call, good=call[2] == "BootNotification" or number % 8 == 1)
             else:
                 self._one(self.csms.frame())
-            if number % 40 == 0:
+            if number % 20 == 0:
                 self.bench.wait(1)
                 self._own(self._taken())
             if number % 1000 == 0:
@@ -64,9 +67,8 @@ class Ordeal:
             return
         self._judge(text, owed, said)
 
-    def _answer(self, call: list[Any], number: int) -> None:
+    def _answer(self, call: list[Any], good: bool) -> None:
         """The station's own call: answered well often enough for its life to go on, else as it comes."""
-        good = call[2] == "BootNotification" or number % 2
         if good:
             self.bench.answer_all()
             self._own(self._taken())
@@ -142,7 +144,7 @@ class Ordeal:
         core = self.bench.core
         assert len(core.connection.rpc.waiting) <= INBOUND_BOUND
         assert not core.stores
-        assert len(core.connection.outbox) < 1000
+        assert len(core.connection.outbox) < 10_000
 
 
 def figures(name: str, ordeal: Ordeal) -> str:
@@ -156,9 +158,10 @@ def figures(name: str, ordeal: Ordeal) -> str:
 
 
 def test_a_million_frames_and_the_station_charges_on(record_property: Callable[[str, object], None]) -> None:
-    bench = CoreBench()
+    bench = CoreBench(settings=Settings(sample_interval_s=1, transaction_retry_s=1))
     bench.connect()
     bench.charging()
+    bench.plug(2)  # where the CSMS may start and stop as it likes
     slot = bench.core.slots[0]
     session = slot.session
     ordeal = Ordeal(bench, SEED)
@@ -180,9 +183,8 @@ def test_a_million_frames_and_the_station_charges_on(record_property: Callable[[
     for _ in range(100):
         bench.answer_all()
         bench.wait(60)
-    [stop] = bench.actions("StopTransaction")
+    [stop] = [stop for stop in bench.actions("StopTransaction") if stop["transactionId"] == 1]
     assert stop["meterStop"] == bench.register_mwh[1] // 1000 > 0
-    assert stop["transactionId"] == 1
     assert stop["reason"] == "Local"
     bench.unplug()
     assert slot.session is None

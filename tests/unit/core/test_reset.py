@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hal.actions import Offer, PermitPower, SetLock
 from hal.disk import Persist
 from hal.signals import BoardReady
 from hal.units import LockState, Pilot
-from ocpp_client.link import LinkUp
+from ocpp_client.link import FrameReceived, LinkUp
 from station.core.boot import BootInfo
 from station.core.effects import CloseLink, Effect, OpenLink, Restart, SendFrame, Shutdown
 from station.words.commands import Reset
@@ -242,10 +243,6 @@ def test_a_link_that_is_lost_before_the_answer_left_does_not_stop_the_reset() ->
 
 
 def _frame(action: str, payload: dict[str, Any]) -> Any:
-    import json
-
-    from ocpp_client.link import FrameReceived
-
     return FrameReceived(json.dumps([2, "x", action, payload]))
 
 

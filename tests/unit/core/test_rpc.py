@@ -24,13 +24,6 @@ def connected(**options: Any) -> CoreBench:
     return bench
 
 
-def said_to(bench: CoreBench, text: str) -> list[list[Any]]:
-    """The frames with which the station answers a message at once."""
-    before = len(bench.sent)
-    bench.give_text(text)
-    return bench.sent[before:]
-
-
 def out(bench: CoreBench) -> Any:
     """The call that is out, or None."""
     return bench.open_call

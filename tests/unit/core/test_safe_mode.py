@@ -13,6 +13,7 @@ from station.core.boot import BootInfo, begin
 from station.core.effects import Shutdown
 from station.words.common import BootReason, StopReason
 from station.words.records import BootRecord
+from station.words.settings import Settings
 from tests.builders import CARD, START_UTC_MS, CoreBench
 
 MINUTE_MS = 60_000
@@ -131,8 +132,6 @@ def test_in_safe_mode_nobody_is_energised() -> None:
 
 
 def test_a_session_that_the_crash_left_open_is_ended_and_not_resumed() -> None:
-    from station.words.settings import Settings
-
     bench = running()
     for _ in range(2):
         bench = crashed(bench, settings=Settings(after_restart="resume"))

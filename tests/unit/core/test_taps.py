@@ -142,6 +142,8 @@ def test_a_car_that_had_its_session_may_be_started_by_another_card_where_no_slot
     bench.connect()
     bench.charging(1, SAME)
     tap(bench, SAME)
+    bench.wait(5)
+    bench.answer_all()
     assert outcome(bench, OTHER) == "asked, start 1"
 
 

@@ -1,0 +1,77 @@
+"""After all faults are healed, people have gone and the operator has acknowledged: nothing is left to do (world.md, Liveness).
+
+Ground truth of disk, board and CSMS. Not here: whether each transaction arrived (`records`), lamps (`lamps`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hal.units import LockState
+from sim.checkers.excuses import broken
+from sim.checkers.eyes import Promise
+from sim.checkers.view import View
+from sim.plan import LockFault
+
+PENDING: Final = ("outbox", "session", "event")
+
+
+class NothingPending(Promise):
+    """No record waits on the disk, and no transaction is open at the CSMS but those of which something was given up."""
+
+    name = "nothing stays pending"
+
+    def ends(self, view: View) -> None:
+        if view.world.units[view.id].core is None:
+            raise self.fail(view, "the station does not run any more")
+        self.armed += 1
+        image = view.world.disks[view.id].durable(view.id)
+        for kind in PENDING:
+            if image.get(kind):
+                key = next(iter(image[kind]))
+                raise self.fail(view, f"{len(image[kind])} {kind} records stay on the disk, the first is {key}")
+
+
+class BothAgree(Promise):
+    """What the CSMS believes of each connector is what the board is: Available where nobody is there, Unavailable where it was taken
+    out of operation. Not judged where a plug waits for its owner's card."""
+
+    name = "both ends agree in the end"
+
+    def ends(self, view: View) -> None:
+        image = view.world.disks[view.id].durable(view.id)
+        shut = {int(key) for key, row in image.get("availability", {}).items() if not row.operative}
+        for number in range(len(view.slots) + 1):
+            if number and (_occupied(view, number) or str(number) in image.get("kept", {})):
+                continue
+            self.armed += 1
+            wanted = "Unavailable" if number in shut else "Available"
+            believed = view.world.csms.status.get((view.id, number))
+            if believed != wanted:
+                raise self.fail(view, f"connector {number} is {wanted}, and the CSMS believes {believed}")
+
+
+def _occupied(view: View, number: int) -> bool:
+    place = view.world.boards[view.id].slot(number)
+    return place.cable or place.vehicle is not None
+
+
+class Open(Promise):
+    """Contactors are open, and locks too, but where a plug waits for its owner's card, or a lock lied about having opened."""
+
+    name = "locks and contactors are open in the end"
+
+    def ends(self, view: View) -> None:
+        kept = view.world.disks[view.id].durable(view.id).get("kept", {})
+        for place in view.world.boards[view.id].slots:
+            self.armed += 1
+            if place.closed:
+                raise self.fail(view, f"slot {place.number}: the contactor is closed")
+            if not place.shape.has_lock or place.lock is LockState.OPEN or str(place.number) in kept:
+                continue
+            lied = view.slots[place.number - 1].lock is LockState.OPEN
+            if not lied or not broken(view, LockFault, place.number, how="lies"):
+                raise self.fail(view, f"slot {place.number}: the lock is {place.lock.value}")
+
+
+LIVENESS: Final[tuple[Any, ...]] = (NothingPending, BothAgree, Open)

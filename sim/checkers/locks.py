@@ -1,0 +1,100 @@
+"""Contactor, lock and weld, judged on what the mirror contact said (world.md; station.md §4).
+
+Not here: whether the contactor really is where its mirror says (`truth`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hal.actions import PermitPower, SetLock
+from hal.signals import BoardReady, FaultAcknowledged, PowerReported
+from hal.units import SlotId
+from sim.checkers.events import body, slot_of
+from sim.checkers.eyes import Promise
+from sim.checkers.view import SlotView, View
+from station.words.records import EventRecord
+
+OPENS_S: Final = 1.2  # one second, and a little for the report that the contactor did not move
+
+
+class Unlock(Promise):
+    """No unlock while the mirror last said closed. Armed with every unlock."""
+
+    name = "no unlock under a closed contactor"
+
+    def did_SetLock(self, view: View, effect: SetLock) -> None:
+        slot = view.slots[effect.slot - 1]
+        if effect.closed:
+            return
+        self.armed += 1
+        if slot.mirror:
+            raise self.fail(
+                view, f"slot {slot.number}: the lock was told to open though the contactor last said closed"
+            )
+
+
+class Weld(Promise):
+    """A contactor whose mirror says closed more than a second after the withdrawal, or when the board reports what it found, is told as
+    Faulted PowerSwitchFailure before anything else happens on the slot; no power then until somebody has acknowledged it and the mirror
+    has said open. The latch is not followed over a reboot."""
+
+    name = "a weld is told and latched"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[tuple[str, SlotId]] = set()
+        self._opened: set[tuple[str, SlotId]] = set()
+
+    def boots(self, view: View) -> None:
+        for slot in view.slots:
+            self._told.discard((view.id, slot.number))
+            self._opened.discard((view.id, slot.number))
+
+    def put_event(self, view: View, key: str, record: EventRecord) -> None:
+        if record.kind == "faulted.v1" and body(record)["error"].get("code") == "PowerSwitchFailure":
+            number = slot_of(record)
+            slot = view.slot(number)
+            if slot is not None and slot.mirror:
+                self._told.add((view.id, number))
+                self._opened.discard((view.id, number))
+
+    def told_PowerReported(self, view: View, item: PowerReported) -> None:
+        if not item.closed and (view.id, item.slot) in self._told:
+            self._opened.add((view.id, item.slot))
+
+    def told_FaultAcknowledged(self, view: View, item: FaultAcknowledged) -> None:
+        if (view.id, item.slot) in self._opened:
+            self._told.discard((view.id, item.slot))
+            self._opened.discard((view.id, item.slot))
+
+    def then_BoardReady(self, view: View, item: BoardReady) -> None:
+        for slot in view.slots:
+            if slot.mirror and not slot.permitted:
+                self.armed += 1
+                self._demand(view, slot)
+
+    def did_PermitPower(self, view: View, effect: PermitPower) -> None:
+        slot = view.slots[effect.slot - 1]
+        if not effect.allowed:
+            if slot.mirror:
+                self._watch(view, slot)
+        elif (view.id, slot.number) in self._told:
+            raise self.fail(view, f"slot {slot.number}: power was permitted on a contactor that is welded")
+
+    def _watch(self, view: View, slot: SlotView) -> None:
+        since_ns = view.now_ns
+
+        def late(view: View) -> None:
+            if slot.mirror and slot.mirror_ns <= since_ns and not slot.permitted:
+                self.armed += 1
+                self._demand(view, slot)
+
+        view.expect(OPENS_S, late)
+
+    def _demand(self, view: View, slot: SlotView) -> None:
+        if (view.id, slot.number) not in self._told:
+            raise self.fail(view, f"slot {slot.number}: the contactor does not open and nobody was told")
+
+
+LOCKS: Final[tuple[Any, ...]] = (Unlock, Weld)

@@ -1,0 +1,459 @@
+"""The buttons of a virtual station as data: one model behind the keyboard, `station-sim run --commands -` and Python (`sim/api.py`).
+
+A command is one line: JSON, or words. Whoever sends it gets one answer with the same `id`.
+
+    {"id": 1, "do": "plug", "slot": 1, "car": "zoe-r110"}      plug 1 zoe-r110
+    {"id": 2, "do": "tap", "card": "04A1B2C3"}                 tap 04A1B2C3
+    {"id": 3, "do": "wait", "slot": 1, "status": "charging"}   wait 1 charging
+    {"id": 4, "do": "raise", "fault": "lock", "how": "jam"}    raise lock how=jam
+    {"id": 5, "do": "quit"}                                    quit
+
+    {"id": 1, "ok": true, "do": "plug", "station": "CP1", "result": {"slot": 1, "car": "zoe-r110"}}
+    {"id": 9, "ok": false, "do": "plug", "error": "slot: 3 is not there; this station has 1 and 2"}
+
+`help` tells them all. Faults are those of `sim/plan.py`, by the same names.
+Not here: doing it (`executor.py`), reading lines (`prompt.py`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
+
+import msgspec
+from msgspec import Meta
+
+from hal.units import SlotId, TokenUid
+from sim import plan
+from station.adapters.cloudevents import kind_of
+
+Slot: TypeAlias = Annotated[SlotId, Meta(ge=1)]
+AnySlot: TypeAlias = Annotated[SlotId, Meta(ge=0)]  # 0: the station
+Within: TypeAlias = Annotated[float, Meta(gt=0, le=31_536_000)]
+SlotWord: TypeAlias = Literal[
+    "available",
+    "preparing",
+    "charging",
+    "suspended_ev",
+    "suspended_evse",
+    "finishing",
+    "reserved",
+    "unavailable",
+    "faulted",
+    "full",
+]
+Card: TypeAlias = Annotated[TokenUid, Meta(min_length=1, max_length=64)]
+
+
+class Command(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="do", omit_defaults=True, forbid_unknown_fields=True
+):
+    """Something to do. `id` comes back with the answer; `station` may be left out where there is only one."""
+
+    id: int | str | None = None
+    station: str = ""
+
+
+class Tap(Command, frozen=True, kw_only=True, tag="tap"):
+    """Hold a card to a reader."""
+
+    card: Card
+    reader: Annotated[int, Meta(ge=1)] = 1
+
+
+class Plug(Command, frozen=True, kw_only=True, tag="plug"):
+    """Plug a car in. Without `car` and `soc_percent` it is the one that `choose_car` chose."""
+
+    slot: Slot = 1
+    car: str = ""
+    soc_percent: Annotated[int, Meta(ge=0, le=100)] | None = None
+    rating_a: Annotated[int, Meta(ge=13, le=63)] = 32
+
+
+class Unplug(Command, frozen=True, kw_only=True, tag="unplug"):
+    """Pull at the plug for up to `within_s` seconds; it comes out unless it stays locked. `force`: it comes out."""
+
+    slot: Slot = 1
+    force: bool = False
+    within_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
+
+
+class DriveOff(Command, frozen=True, kw_only=True, tag="drive_off"):
+    """Pull the cable at the car's end, whatever the lock says, and go."""
+
+    slot: Slot = 1
+
+
+class ChooseCar(Command, frozen=True, kw_only=True, tag="choose_car"):
+    """From now on `plug` plugs in this car."""
+
+    car: str
+    soc_percent: Annotated[int, Meta(ge=0, le=100)] = 40
+
+
+class Raise(Command, frozen=True, kw_only=True, tag="raise"):
+    """Something breaks, until `clear`, or for `for_s` seconds: `fault` and its own members as in `sim/plan.py`."""
+
+    fault: plan.AnyFault
+
+
+class Clear(Command, frozen=True, kw_only=True, tag="clear"):
+    """What `raise` broke is whole again: this kind of fault, on this slot; without both, everything."""
+
+    fault: str = ""
+    slot: AnySlot | None = None
+
+
+class PressStop(Command, frozen=True, kw_only=True, tag="press_stop"):
+    """Press the emergency stop."""
+
+
+class ReleaseStop(Command, frozen=True, kw_only=True, tag="release_stop"):
+    """Release the emergency stop; it stays latched until `acknowledge`."""
+
+
+class Acknowledge(Command, frozen=True, kw_only=True, tag="acknowledge"):
+    """Someone with a key says that a latched fault has been dealt with; slot 0 is the station."""
+
+    slot: AnySlot = 0
+
+
+class CutLink(Command, frozen=True, kw_only=True, tag="cut_link"):
+    """Pull the network cable. `for_s`: for so long; 0: until `restore_link`."""
+
+    for_s: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class RestoreLink(Command, frozen=True, kw_only=True, tag="restore_link"):
+    """Plug the network cable in."""
+
+
+class CutPower(Command, frozen=True, kw_only=True, tag="cut_power"):
+    """The mains are gone, and with them all that was not on the disk. `for_s`: for so long; 0: until `restore_power`."""
+
+    for_s: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class RestorePower(Command, frozen=True, kw_only=True, tag="restore_power"):
+    """The mains are back: the station boots."""
+
+
+class Supply(Command, frozen=True, kw_only=True, tag="supply"):
+    """The voltage of the house: 230 is as it should be, below 196 or above 253 every slot has a fault."""
+
+    volts: Annotated[int, Meta(ge=0, le=1000)]
+
+
+class Start(Command, frozen=True, kw_only=True, tag="start"):
+    """The operator starts a session from here, on this slot or (0) wherever it fits."""
+
+    card: Card = "OPERATOR"
+    slot: AnySlot = 0
+
+
+class Stop(Command, frozen=True, kw_only=True, tag="stop"):
+    """The operator ends the session on this slot."""
+
+    slot: Slot = 1
+
+
+class Unlock(Command, frozen=True, kw_only=True, tag="unlock"):
+    """The operator has the plug unlocked."""
+
+    slot: Slot = 1
+
+
+class Availability(Command, frozen=True, kw_only=True, tag="availability"):
+    """The operator takes a slot out of operation, or back; slot 0 is the station."""
+
+    operative: bool
+    slot: AnySlot = 0
+
+
+class Reset(Command, frozen=True, kw_only=True, tag="reset"):
+    """The operator restarts the station; `hard`: whatever runs."""
+
+    hard: bool = False
+
+
+class Set(Command, frozen=True, kw_only=True, tag="set"):
+    """The operator changes a setting, by its neutral name (`get` tells them), value as text."""
+
+    name: str
+    value: str
+
+
+class Get(Command, frozen=True, kw_only=True, tag="get"):
+    """The value of this setting, or of all."""
+
+    name: str = ""
+
+
+class ClearCache(Command, frozen=True, kw_only=True, tag="clear_cache"):
+    """The operator empties the authorisation cache."""
+
+
+class Trigger(Command, frozen=True, kw_only=True, tag="trigger"):
+    """Send this message now."""
+
+    what: Literal["boot", "heartbeat", "meter", "status"]
+    slot: AnySlot | None = None
+
+
+class Status(Command, frozen=True, kw_only=True, tag="status"):
+    """How the station stands: link, slots, sessions, faults, why there is no power."""
+
+
+class Wait(Command, frozen=True, kw_only=True, tag="wait"):
+    """Go on when this is so, or say what is so instead when `within_s` seconds of the station's clock are over.
+
+    One of: `status` of a slot; an `event` (`session-ended`) that came after the one that was last waited for; so many `sessions` ended
+    since the start; `online` (accepted by the CSMS) or not.
+    """
+
+    slot: Slot = 1
+    status: SlotWord | None = None
+    event: str | None = None
+    sessions: Annotated[int, Meta(ge=1)] | None = None
+    online: bool | None = None
+    within_s: Within = 30.0
+
+    def __post_init__(self) -> None:
+        conditions = (self.status, self.event, self.sessions, self.online)
+        if sum(condition is not None for condition in conditions) != 1:
+            raise ValueError("one of status, event, sessions, online is needed")
+        if self.event is not None:
+            kind_of(self.event)
+
+
+class Pause(Command, frozen=True, kw_only=True, tag="pause"):
+    """Do nothing for so many seconds of the station's clock."""
+
+    for_s: Within
+
+
+class Help(Command, frozen=True, kw_only=True, tag="help"):
+    """What there is to do, or (`about`) all of one command."""
+
+    about: str = ""
+
+
+class Quit(Command, frozen=True, kw_only=True, tag="quit"):
+    """End in good order, once all that was told before is done."""
+
+
+AnyCommand: TypeAlias = (
+    Tap
+    | Plug
+    | Unplug
+    | DriveOff
+    | ChooseCar
+    | Raise
+    | Clear
+    | PressStop
+    | ReleaseStop
+    | Acknowledge
+    | CutLink
+    | RestoreLink
+    | CutPower
+    | RestorePower
+    | Supply
+    | Start
+    | Stop
+    | Unlock
+    | Availability
+    | Reset
+    | Set
+    | Get
+    | ClearCache
+    | Trigger
+    | Status
+    | Wait
+    | Pause
+    | Help
+    | Quit
+)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a command. `ok` False: `error` is a sentence that says what was wrong and what is allowed."""
+
+    id: int | str | None = None
+    ok: bool | msgspec.UnsetType = msgspec.UNSET
+    do: str = ""
+    station: str = ""
+    result: Any = None
+    error: str = ""
+
+
+class BadCommand(ValueError):
+    """A line that is no command. `str()` is a sentence; `id` is the line's, where it could be read."""
+
+    def __init__(self, text: str, id: int | str | None = None, do: str = "") -> None:
+        super().__init__(text)
+        self.id, self.do = id, do
+
+
+def _tag(kind: type[msgspec.Struct]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+COMMANDS: Final[dict[str, type[Command]]] = {_tag(kind): kind for kind in get_args(AnyCommand)}
+FAULTS: Final[dict[str, type[plan.Fault]]] = {_tag(kind): kind for kind in get_args(plan.AnyFault)}
+_COMMON: Final = Command.__struct_fields__
+_EVERY_FAULT: Final = (*plan.Fault.__struct_fields__,)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read(line: str | bytes) -> AnyCommand:
+    """The command that a line says, as JSON or in words. Raises BadCommand, with what is allowed instead."""
+    text = line.decode(errors="replace") if isinstance(line, bytes) else line
+    if text.lstrip()[:1] != "{":
+        return convert(_words(text), strict=False)
+    try:
+        members = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadCommand(f"this is no JSON: {error}") from None
+    return convert(members)
+
+
+def convert(members: dict[str, Any], strict: bool = True) -> AnyCommand:
+    """The command of these members. `strict` False also takes numbers and booleans as text. Raises BadCommand."""
+    members = dict(members)
+    id_, do = members.get("id"), members.get("do")
+    id_ = id_ if isinstance(id_, int | str) else None
+    if do is None:
+        raise BadCommand(f'"do" is missing; it is one of {", ".join(COMMANDS)}', id_)
+    kind = COMMANDS.get(do) if isinstance(do, str) else None
+    if kind is None:
+        raise BadCommand(f"there is no command {do!r}{_nearest(do, COMMANDS)}; there are {', '.join(COMMANDS)}", id_)
+    try:
+        if kind is Raise:
+            return _raise(members, strict)
+        _known(members, ("do", *kind.__struct_fields__), _tag(kind))
+        return msgspec.convert(members, kind, strict=strict)  # type: ignore[return-value]  # one of the union
+    except msgspec.ValidationError as error:
+        raise BadCommand(_reworded(error, kind), id_, _tag(kind)) from None
+    except BadCommand as error:
+        raise BadCommand(str(error), id_, _tag(kind)) from None
+
+
+def _raise(members: dict[str, Any], strict: bool) -> Raise:
+    """`raise` is flat: the fault's members stand beside the command's."""
+    name = members.get("fault")
+    kind = FAULTS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        what = "is missing" if name is None else f"{name!r} is none{_nearest(name, FAULTS)}"
+        raise BadCommand(f'"fault" {what}; there are {", ".join(FAULTS)}')
+    own = [field for field in kind.__struct_fields__ if field not in ("at_s", "station")]
+    _known(members, ("do", *_COMMON, "fault", *own), f"raise {name}")
+    inside = {key: value for key, value in members.items() if key in own or key == "fault"}
+    try:
+        fault = msgspec.convert({**inside, "at_s": 0}, plan.AnyFault, strict=strict)
+    except msgspec.ValidationError as error:
+        raise BadCommand(_reworded(error, kind)) from None
+    rest = {key: members[key] for key in ("id", "station") if key in members}
+    return Raise(fault=fault, **msgspec.convert(rest, dict[str, Any]))
+
+
+def _known(members: dict[str, Any], allowed: tuple[str, ...], what: str) -> None:
+    for key in members:
+        if key not in allowed:
+            raise BadCommand(f"{key!r} is no part of {what}{_nearest(key, allowed)}; allowed are {', '.join(allowed)}")
+
+
+def _nearest(word: object, there: Any) -> str:
+    near = difflib.get_close_matches(str(word), list(there), 1)
+    return f"; {near[0]!r} perhaps" if near else ""
+
+
+def _reworded(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> str:
+    """`slot: expected int, got str; slot is a whole number, 1 or more`."""
+    text, _, place = str(error).replace("`", "").partition(" - at ")
+    name = place.removeprefix("$.").partition("[")[0]
+    missing = re.search(r"missing required field (\w+)", text)
+    if missing:
+        name, text = missing[1], "is missing"
+    sentence = f"{name}: {text[0].lower()}{text[1:]}" if name and name != "$" else f"{text[0].lower()}{text[1:]}"
+    about = signature(kind).get(name)
+    return f"{sentence}; {name} is {about}" if about else sentence
+
+
+def _words(line: str) -> dict[str, Any]:
+    """`plug 2 car=zoe-r110`: values in the order of `help`, or by name."""
+    try:
+        word, *rest = shlex.split(line) or [""]
+    except ValueError as error:
+        raise BadCommand(f"{line!r}: {error}") from None
+    do = word.replace("-", "_")
+    places = list(places_of(do))
+    if do == "raise" and rest and rest[0] in FAULTS:
+        places += [field for field in FAULTS[rest[0]].__struct_fields__ if field not in _EVERY_FAULT]
+    members: dict[str, Any] = {"do": do}
+    for item in rest:
+        name, equals, value = item.partition("=")
+        if equals and name.isidentifier():
+            members[name] = value
+            if name in places:
+                places.remove(name)
+        elif places:
+            members[places.pop(0)] = item
+        else:
+            raise BadCommand(f"{item!r} is too much here; `help {do}` says what is allowed", do=do)
+    return members
+
+
+def places_of(do: str) -> tuple[str, ...]:
+    """The members of a command in the order in which words fill them."""
+    kind = COMMANDS.get(do)
+    return tuple(field for field in kind.__struct_fields__ if field not in _COMMON) if kind is not None else ()
+
+
+# --- telling what there is --------------------------------------------------------------------------------------------
+
+
+def signature(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """What each member of a command or a fault may be, in words."""
+    schema = msgspec.json.schema(kind)
+    shapes = schema["$defs"][kind.__name__]["properties"]
+    return {name: _in_words(shapes[name]) for name in kind.__struct_fields__ if "$ref" not in shapes[name]}
+
+
+def _in_words(shape: dict[str, Any]) -> str:
+    if "enum" in shape:
+        return "one of " + ", ".join(map(str, shape["enum"]))
+    if "anyOf" in shape:
+        return " or ".join(words for part in shape["anyOf"] if (words := _in_words(part)) != "nothing")
+    kinds = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+    words = kinds.get(str(shape.get("type")), "nothing" if shape.get("type") == "null" else "data")
+    low, high = shape.get("minimum"), shape.get("maximum")
+    if low is not None and high is not None:
+        return f"{words} from {low} to {high}"
+    return f"{words}, {low} or more" if low is not None else words
+
+
+def usage(do: str = "") -> list[str]:
+    """Lines that teach: a line for each command, or all of one. Raises BadCommand for one that is not there."""
+    if not do:
+        return [f"{name:14} {_first(kind)}" for name, kind in COMMANDS.items()]
+    name = do.replace("-", "_")
+    kind: type[msgspec.Struct] | None = COMMANDS.get(name) or FAULTS.get(name)
+    if kind is None:
+        raise BadCommand(f"there is no command {do!r}{_nearest(do, COMMANDS)}; there are {', '.join(COMMANDS)}")
+    lines = [_first(kind)]
+    shown = signature(kind)
+    skipped = (*_COMMON, "at_s") if name in FAULTS else _COMMON
+    lines += [
+        f"  {field}: {shown[field]}" for field in kind.__struct_fields__ if field in shown and field not in skipped
+    ]
+    if name == "raise":
+        lines += [f"  {fault}: {_first(of)}" for fault, of in FAULTS.items()]
+    return lines
+
+
+def _first(kind: type[msgspec.Struct]) -> str:
+    return " ".join((kind.__doc__ or "").split())

@@ -1,0 +1,149 @@
+"""Frames on record and on the screen: every OCPP message both ways, as JSON Lines or for people, never with a secret in it.
+
+    {"at": "2026-06-01T08:00:00.000Z", "station": "CP1", "direction": "out", "frame": [2, "ab-1", "Heartbeat", {}]}
+
+`direction` is seen from the station: `out` to the CSMS, `in` from it. `frame` is the message as it was on the wire where that is JSON,
+else its text. Passwords that a CSMS sets, and those that the station was given, are replaced by `***`. Not here: reading recordings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from hal.units import SECOND, MonoNs, UtcMs
+
+STARS: Final = "***"
+SHORT: Final = 8  # characters; a shorter secret is not looked for by its text, which would be found everywhere
+WAITING: Final = 10_000
+_KEYS: Final = ("authorizationkey", "basicauthpassword")
+_MEMBERS: Final = ("basicAuthPassword", "apnPassword", "password")  # of SetNetworkProfile's connectionData
+_VPN: Final = {"server", "user", "key"}
+
+
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    at: str
+    station: str
+    direction: str
+    frame: msgspec.Raw
+
+
+class FrameFile:
+    """A recording, begun anew. Raises OSError. Each line reaches the operating system before the next frame does."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+
+    def write(self, utc_ms: UtcMs, station: str, out: bool, frame: str) -> None:
+        """`frame` has been cleaned."""
+        raw = msgspec.Raw(_json(frame))
+        line = _Line(iso(utc_ms), station, "out" if out else "in", raw)
+        self._file.write(msgspec.json.encode(line) + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Cleaner:
+    """Takes secrets out of frames. `secrets` are known from the start; what a CSMS sets is found by where it stands."""
+
+    def __init__(self, secrets: Sequence[bytes] = ()) -> None:
+        known = [text for secret in secrets for text in (secret.decode(errors="replace"), secret.hex())]
+        self._secrets = tuple(text for text in known if len(text) >= SHORT)
+
+    def clean(self, frame: str | bytes) -> str:
+        text = frame.decode(errors="replace") if isinstance(frame, bytes) else frame
+        lowered = text.lower()
+        if any(key in lowered for key in _KEYS) or "connectionData" in text:
+            text = _without_settings(text)
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, STARS)
+            elif secret in text.replace("\\", ""):  # spelt with escapes
+                return json.dumps([STARS, "a frame with a secret in it was left out"])
+        return text
+
+
+def _without_settings(text: str) -> str:
+    """ChangeConfiguration, SetVariables, SetNetworkProfile and whatever looks like them."""
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        return STARS  # whatever it is, it is no message, and may hold what it names
+    return json.dumps(_starred(frame), separators=(",", ":"), ensure_ascii=False)
+
+
+def _starred(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_starred(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    named = str(node.get("key") or _name(node.get("variable"))).lower()
+    hidden: tuple[str, ...] = ("value", "attributeValue") if named in _KEYS else ()
+    hidden += ("key",) if node.keys() >= _VPN else ()
+    return {key: STARS if key in hidden or key in _MEMBERS else _starred(value) for key, value in node.items()}
+
+
+def _name(variable: object) -> object:
+    return variable.get("name") if isinstance(variable, dict) else None
+
+
+def _json(text: str) -> bytes:
+    """The text as one JSON value on one line: verbatim if it is one, else as a string."""
+    data = text.encode()
+    try:
+        if b"\n" in data or b"\r" in data:
+            return json.dumps(json.loads(text), separators=(",", ":")).encode()
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return json.dumps(text).encode()
+    return data
+
+
+def iso(utc_ms: UtcMs) -> str:
+    """RFC 3339, milliseconds, UTC."""
+    seconds, ms = divmod(utc_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+# --- for people -------------------------------------------------------------------------------------------------------
+
+
+class Exchange:
+    """Calls that wait for their answer, so that an answer can be shown with its action and how long it took."""
+
+    def __init__(self, actions: Sequence[str] = ()) -> None:
+        """`actions`: only these, in any case; none: all."""
+        self._only = tuple(action.lower() for action in actions)
+        self._open: dict[tuple[str, bool, str], tuple[str, MonoNs]] = {}
+
+    def line(self, station: str, out: bool, text: str, now_ns: MonoNs, pretty: bool) -> str | None:
+        """`-> Heartbeat {}`, `<- Heartbeat 12 ms {...}`; None where it is not wanted."""
+        try:
+            frame = json.loads(text)
+            kind, message_id = frame[0], str(frame[1])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return None if self._only else f"{_arrow(out)} {text}"
+        if kind == 2 and len(frame) > 3:
+            action = str(frame[2])
+            self._open[station, out, message_id] = (action, now_ns)
+            if len(self._open) > WAITING:
+                del self._open[next(iter(self._open))]
+            head, body = f"{_arrow(out)} {action}", frame[3]
+        else:
+            action, since_ns = self._open.pop((station, not out, message_id), ("?", now_ns))
+            took = f"{(now_ns - since_ns) * 1000 // SECOND} ms"
+            head, body = f"{_arrow(out)} {action} {took}", frame[2] if kind == 3 else frame[2:]
+            head += " ERROR" if kind == 4 else ""
+        if self._only and action.lower() not in self._only:
+            return None
+        return f"{head} {json.dumps(body, indent=2, ensure_ascii=False)}" if pretty else f"{head} {json.dumps(body)}"
+
+
+def _arrow(out: bool) -> str:
+    return "->" if out else "<-"

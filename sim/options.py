@@ -1,0 +1,160 @@
+"""Options that commands of `station-sim` share, and what they come to: the shape of a station, its settings, secrets, cards.
+
+Not here: the commands. Mistakes are ValueErrors, whose texts are for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ocpp_client.link import LinkProfile, check_profile
+from ocpp_client.tls import TlsProfile
+from station.words.common import TokenStatus
+from station.words.settings import NAMES, TEMPLATES, Settings, SlotShape, StationShape, changed, parse
+
+CARD_STATUSES: Final = tuple(status.value for status in TokenStatus)
+SLOTS_MAX: Final = 64
+_ROTATIONS: Final = ("RST", "STR", "TRS")
+_LONGEST: Final = {
+    "vendor": 20,
+    "model": 20,
+    "serial": 25,
+    "firmware": 50,
+}  # characters, of OCPP 1.6's BootNotification
+
+
+def add_station(parser: Any) -> None:
+    """What each station is."""
+    add = parser.add_argument_group("the station").add_argument
+    add("--template", choices=sorted(TEMPLATES), default="two-sockets-22kw", help="what it is (two-sockets-22kw)")
+    add("--slots", type=int, metavar="N", help="so many slots like the template's; the supply grows with them")
+    add("--vendor", metavar="TEXT", help="chargePointVendor, up to 20 characters")
+    add("--model", metavar="TEXT", help="chargePointModel, up to 20 characters")
+    add("--serial", metavar="TEXT", help="serial number, up to 25 characters; default: the identity")
+    add("--firmware", metavar="TEXT", help="firmwareVersion, up to 50 characters")
+    add("--auth", choices=("csms", "free"), default="csms", help="who decides about cards; free: who plugs, charges")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting by its neutral name; `--set help` tells them",
+    )
+
+
+def add_output(parser: Any) -> None:
+    """What is told, and where to."""
+    add = parser.add_argument_group("what is told").add_argument
+    add("--json", action="store_true", help="one JSON object a line")
+    add("--quiet", action="store_true", help="no line for each thing that happens")
+    add(
+        "--frames", nargs="?", const="", metavar="ACTION,...", help="show OCPP messages: all, or those of these actions"
+    )
+    add("--pretty", action="store_true", help="show OCPP messages over several lines")
+    add(
+        "--record", type=Path, metavar="FILE", help="every OCPP message both ways into a file of JSON Lines, begun anew"
+    )
+    add("--events", type=Path, metavar="FILE", help="append every event (CloudEvents 1.0) to a file of JSON Lines")
+    add(
+        "--events-compat",
+        choices=("seed", "strict"),
+        default="seed",
+        help="how data.type of a fault is spelt: as the seed's workflow has it, or as in the envelope (seed)",
+    )
+
+
+def shape(args: argparse.Namespace) -> StationShape:
+    """The station that the options describe. ValueError."""
+    made = TEMPLATES[args.template]
+    changes: dict[str, Any] = {}
+    for name, longest in _LONGEST.items():
+        text = getattr(args, name)
+        if text is None:
+            continue
+        if not 1 <= len(text) <= longest or not text.isprintable():
+            raise ValueError(f"--{name} {text!r}: 1 to {longest} printable characters")
+        changes[name] = text
+    if args.slots is not None:
+        if not 1 <= args.slots <= SLOTS_MAX:
+            raise ValueError(f"--slots {args.slots}: from 1 to {SLOTS_MAX}")
+        changes["slots"] = _slots(made.slots, args.slots)
+        changes["supply_ma"] = made.supply_ma * args.slots // len(made.slots)
+    return msgspec.structs.replace(made, **changes)
+
+
+def _slots(like: tuple[SlotShape, ...], count: int) -> tuple[SlotShape, ...]:
+    """The template's, over and over, each wired one phase further on."""
+    more = (
+        msgspec.structs.replace(like[i % len(like)], rotation=_ROTATIONS[i % 3])
+        for i in range(len(like), max(count, 1))
+    )
+    return (*like, *more)[:count]
+
+
+def settings(args: argparse.Namespace) -> Settings:
+    """The settings that differ from their defaults. ValueError; `--set help` is one, which lists them."""
+    made = Settings(cards_decided_by="nobody" if args.auth == "free" else "csms")
+    for text in args.set:
+        name, equals, value = text.partition("=")
+        if name not in NAMES or not equals:
+            raise ValueError(f"--set {text}: NAME=VALUE; there are {', '.join(NAMES)}")
+        made = changed(made, name, parse(name, value))
+    return made
+
+
+def cards(texts: list[str]) -> dict[str, TokenStatus | None]:
+    """Cards as UID[:STATUS], in order. ValueError."""
+    made: dict[str, TokenStatus | None] = {}
+    for text in texts:
+        uid, colon, status = text.partition(":")
+        if not 1 <= len(uid) <= 20 or not uid.isprintable():
+            raise ValueError(f"--card {text!r}: a card has 1 to 20 printable characters")
+        if colon and status.lower() not in CARD_STATUSES:
+            raise ValueError(f"--card {text!r}: {status!r} is no status; there are {', '.join(CARD_STATUSES)}")
+        made[uid] = TokenStatus(status.lower()) if colon else None
+    return made
+
+
+def password(args: argparse.Namespace) -> bytes | None:
+    """As given, or from its file. ValueError for both; OSError."""
+    if args.password is not None and args.password_file is not None:
+        raise ValueError("--password and --password-file: one of them")
+    if args.password_file is not None:
+        return bytes(args.password_file.read_bytes().strip())
+    return args.password.encode() if args.password is not None else None
+
+
+def tls(args: argparse.Namespace) -> TlsProfile | None:
+    """Certificates as files. ValueError."""
+    for name in ("ca", "cert", "key"):
+        path = getattr(args, name)
+        if path is not None and not path.is_file():
+            raise ValueError(f"--{name} {path}: there is no such file")
+    if (args.cert is None) != (args.key is None):
+        raise ValueError("--cert and --key: a certificate needs its key, and the other way round")
+    if args.ca is None and args.cert is None:
+        return None
+    return TlsProfile(ca_file=str(args.ca or ""), certificate_file=str(args.cert or ""), key_file=str(args.key or ""))
+
+
+def check_url(url: str, ids: list[str], secret: bytes | None, profile: TlsProfile | None) -> None:
+    """Raises ValueError when it cannot be dialled."""
+    check_profile(LinkProfile(url, ids[0], ("ocpp1.6",), secret, profile))
+
+
+def names(first: str, count: int) -> list[str]:
+    """CP1, CP2, ... or CP008, CP009, CP010: the number at the end counts up. ValueError for a count below 1."""
+    if count < 1:
+        raise ValueError(f"--count {count}: at least 1")
+    if count == 1:
+        return [first]
+    match = re.fullmatch(r"(.*?)(\d*)", first)
+    assert match is not None
+    stem, digits = match.groups()
+    start = int(digits or 1)
+    return [f"{stem}{number:0{len(digits)}}" for number in range(start, start + count)]

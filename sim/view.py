@@ -1,0 +1,151 @@
+"""How a virtual station stands, as data: link, queue, slots, sessions, faults, and why there is no power. A look costs nothing but itself.
+
+From both sides: what the station believes, and what the hardware really does. Not here: how it is shown.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hal.clock import Due, Now
+from hal.units import SECOND, MonoNs, SlotId
+from sim.board import SimBoard
+from sim.live import Live
+from statemachine.claims import why_off
+from statemachine.faults import Fault
+from statemachine.slot import Slot
+from station.core.core import StationCore
+
+
+class CarView(msgspec.Struct, frozen=True, kw_only=True):
+    """A car at a slot. `pilot`: its state as IEC 61851 names it; `power_w` is what it really draws."""
+
+    name: str
+    soc_percent: int
+    pilot: str
+    power_w: int
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that runs. `energy_wh` so far, by the meter."""
+
+    id: str
+    card: str
+    energy_wh: int
+    seconds: int
+
+
+class SlotView(msgspec.Struct, frozen=True, kw_only=True):
+    """One slot. `why`: why there is no power, in words; `offered_a`: what the pilot says; `lamp`: `blue breathe`."""
+
+    slot: SlotId
+    status: str
+    summary: str
+    why: str
+    occupied: bool
+    lock: str
+    power_on: bool
+    offered_a: float | None
+    register_wh: int
+    lamp: str
+    car: CarView | None
+    session: SessionView | None
+    faults: tuple[str, ...]
+
+
+class StationView(msgspec.Struct, frozen=True, kw_only=True):
+    """One station. `state`: running, restarting, dark (no mains), stopped (by a bug). `queue`: messages that wait for the CSMS."""
+
+    id: str
+    state: str
+    link: bool
+    online: bool
+    queue: int
+    next_attempt_s: int | None
+    network: bool
+    lamp: str
+    faults: tuple[str, ...]
+    slots: tuple[SlotView, ...]
+
+
+def look(live: Live, identity: str) -> StationView:
+    """How a station stands now. KeyError for one that is not there."""
+    board, core = live.boards[identity], live.unit(identity).core
+    connection = core.connection if core is not None else None
+    return StationView(
+        id=identity,
+        state=_state(live, identity),
+        link=connection is not None and connection.up,
+        online=connection is not None and connection.online,
+        queue=len(connection.outbox.records) if connection is not None else 0,
+        next_attempt_s=next_attempt_s(core, live.host.clock.mono_ns()),
+        network=live.networks[identity].there,
+        lamp=_lamp(board, 0) if identity not in live.dark else "off",
+        faults=tuple(map(_in_words, core.faults.station)) if core is not None else (),
+        slots=tuple(_slot(board, core, slot) for slot in core.slots) if core is not None else (),
+    )
+
+
+def next_attempt_s(core: StationCore | None, now_ns: MonoNs) -> int | None:
+    """In how many seconds a station without connection dials again."""
+    at_ns = core.deadlines.at(Due.CONNECT) if core is not None else None
+    return None if at_ns is None else max(0, (at_ns - now_ns) // SECOND)
+
+
+def _state(live: Live, identity: str) -> str:
+    if identity in live.dark:
+        return "dark"
+    return "running" if live.unit(identity).core is not None else "restarting"
+
+
+def _slot(board: SimBoard, core: StationCore, slot: Slot) -> SlotView:
+    place = board.slot(slot.id)
+    return SlotView(
+        slot=slot.id,
+        status=slot.status.value,
+        summary=slot.summary.value,
+        why="" if place.closed else why_off(slot.holds),
+        occupied=slot.occupied,
+        lock=place.lock.value if slot.shape.has_lock else "none",
+        power_on=place.closed,
+        offered_a=place.offer_ma / 1000 if place.offer_ma is not None else None,
+        register_wh=board.true_energy_mwh(slot.id) // 1000,
+        lamp=_lamp(board, slot.id),
+        car=_car(board, slot.id),
+        session=_session(core, slot, board.scheduler.now()),
+        faults=tuple(map(_in_words, slot.faults or ())),
+    )
+
+
+def _car(board: SimBoard, number: SlotId) -> CarView | None:
+    vehicle = board.slot(number).vehicle
+    if vehicle is None:
+        return None
+    now_ns = board.scheduler.now().mono_ns
+    return CarView(
+        name=vehicle.profile.name,
+        soc_percent=vehicle.soc_percent(now_ns),
+        pilot=vehicle.pilot.value,
+        power_w=board.true_power_mw(number) // 1000,
+    )
+
+
+def _session(core: StationCore, slot: Slot, now: Now) -> SessionView | None:
+    session = slot.session
+    if session is None:
+        return None
+    first, last = session.first_mwh or 0, session.last_mwh or session.first_mwh or 0
+    if slot.meter.last is not None and session.first_mwh is not None:
+        last = max(last, slot.meter.last.energy_mwh)
+    seconds = max(0, core.time.utc_ms(now) - core.time.mended(session.started).utc_ms) // 1000
+    return SessionView(id=session.id, card=session.token.uid, energy_wh=(last - first) // 1000, seconds=seconds)
+
+
+def _lamp(board: SimBoard, number: SlotId) -> str:
+    light = board.light(number)
+    return f"{light.colour.value} {light.pattern.value}"
+
+
+def _in_words(fault: Fault) -> str:
+    words = fault.cause.value.replace("_", " ")
+    return f"{words} ({fault.detail})" if fault.detail else words
