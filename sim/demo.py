@@ -18,24 +18,33 @@ from pathlib import Path
 from typing import Any
 
 from ocpp_client.link import LinkProfile
+from sim import options
 from sim.board import SimBoard
 from sim.csms.books import utc_ms
+from sim.csms.control import CARD_STATUS
+from sim.frames import Cleaner, Exchange, FrameFile
 from sim.meter import write_memories
 from sim.people import Driver, arrivals
 from sim.rng import Stream
-from sim.telling import Teller
+from sim.telling import Teller, Watch
+from station.adapters.delivery import Delivery
+from station.adapters.event_file import EventFile
 from station.shell.host import Host
 from station.shell.runner import Plan, Unit
-from station.words.common import Measurand
-from station.words.settings import TEMPLATES, Settings
+from station.words.common import Measurand, TokenStatus
+from station.words.settings import Settings, StationShape
 
 IDENTITY = "DEMO-1"
+SAMPLED = (Measurand.ENERGY_IMPORT, Measurand.POWER_IMPORT)
 SETTLES_S = 20.0  # real seconds for the last messages to arrive
 EXAMPLES = """\
 examples:
   station-sim demo                                  four sessions at 300 times real speed, then the comparison
   station-sim demo --sessions 8 --speed 300 --seed 1 --exit --json
+  station-sim demo --slots 4 --frames StartTransaction,StopTransaction --events events.jsonl
   station-sim demo --csms ws://127.0.0.1:9000       against a CSMS that you started with `station-sim csms --speed 300`
+
+exit status: 0 books and meters agree; 1 they differ, or a driver was not served; 2 the call is wrong
 """
 
 
@@ -51,9 +60,7 @@ def add_parser(subparsers: Any) -> None:
     add("--sessions", type=int, default=4, metavar="N", help="how many drivers come (4)")
     add("--speed", type=int, default=300, metavar="N", help="simulated time runs N times as fast as real time (300)")
     add("--seed", type=int, default=1, metavar="S", help="who comes, when, with which car (1)")
-    add("--template", choices=sorted(TEMPLATES), default="two-sockets-22kw", help="what the station is")
     add("--exit", action="store_true", help="end when the last driver has left, instead of waiting for Ctrl-C")
-    add("--json", action="store_true", help="one JSON object a line")
     add("--keep", type=Path, metavar="FOLDER", help="keep books, meters' memories and the station's disk there")
     add(
         "--csms",
@@ -62,6 +69,15 @@ def add_parser(subparsers: Any) -> None:
     )
     add("--epoch", default="", metavar="UTC@REAL", help="what the clock of --csms showed at which real time")
     add("--lose", default="", metavar="ACTION:NTH", help="let the CSMS lose this from its books, to see it found")
+    add(
+        "--card",
+        action="append",
+        default=[],
+        metavar="UID[:STATUS]",
+        help="a card the drivers have, and what the CSMS says of it (accepted)",
+    )
+    options.add_station(parser)
+    options.add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -70,23 +86,53 @@ def run(args: argparse.Namespace) -> int:
     if args.sessions < 1 or not 1 <= args.speed <= 3600:
         print("station-sim demo: --sessions must be at least 1, --speed from 1 to 3600", file=sys.stderr)
         return 2
+    try:
+        shape = options.shape(args)
+        settings = options.settings(args, Settings(sampled=SAMPLED, ping_interval_s=30))
+        cards = options.cards(args.card)
+        for uid, status in cards.items():
+            if status is not None and status.value not in CARD_STATUS:
+                raise ValueError(f"--card {uid}: its status is one of {', '.join(CARD_STATUS)}")
+    except ValueError as error:
+        print(f"station-sim demo: {error}", file=sys.stderr)
+        return 2
     with contextlib.ExitStack() as stack:
         folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="station-sim-")))
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("books.jsonl", "meters.json", "station.db"):
             for old in folder.glob(f"{name}*"):
                 old.unlink()
-        return asyncio.run(Demo(args, folder).play())
+        return asyncio.run(Demo(args, folder, shape, settings, cards).play())
 
 
 class Demo:
     """One run. `folder` holds what the three accounts are made of."""
 
-    def __init__(self, args: argparse.Namespace, folder: Path) -> None:
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        folder: Path,
+        shape: StationShape,
+        settings: Settings,
+        cards: dict[str, TokenStatus | None],
+    ) -> None:
         self.args = args
         self.folder = folder
-        self.teller = Teller(args.json)
+        self.shape, self.settings, self.cards = shape, settings, cards
         self.stopped = asyncio.Event()
+        cleaner, shows = Cleaner(), args.frames is not None or args.pretty
+        actions = [one for one in (args.frames or "").split(",") if one]
+        self.teller = Teller(
+            args.json,
+            args.quiet,
+            exchange=Exchange(actions) if shows else None,
+            pretty=args.pretty,
+            compat=args.events_compat,
+            broken=self.stopped.set,
+        )
+        self.record = FrameFile(args.record) if args.record is not None else None
+        self.frames = shows or self.record is not None
+        self.watch = Watch(self.teller, self.record, cleaner)
         self.drivers: list[Driver] = []
         self.started_s = time.monotonic()
 
@@ -113,6 +159,8 @@ class Demo:
         command += ["--books", str(self.folder / "books.jsonl")]
         if args.lose:
             command += ["--lose", args.lose]
+        for uid, status in self.cards.items():
+            command += ["--card", f"{uid}:{status.value if status is not None else 'accepted'}"]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *command,
@@ -143,10 +191,11 @@ class Demo:
     async def _station(self, url: str, epoch: str) -> None:
         args = self.args
         profile = LinkProfile(url, IDENTITY, ("ocpp1.6",))
-        settings = Settings(sampled=(Measurand.ENERGY_IMPORT, Measurand.POWER_IMPORT), ping_interval_s=30)
-        plan = Plan(TEMPLATES[args.template], settings, real=args.speed, os_boot=f"{args.seed}")
-        host = Host(
-            self.teller,
+        plan = Plan(self.shape, self.settings, real=args.speed, os_boot=f"{args.seed}")
+        sinks = [EventFile(args.events, self._complain)] if args.events is not None else []
+        delivery = Delivery(self.watch, sinks, args.events_compat)
+        host = delivery.runner = Host(
+            delivery,
             lambda unit: profile,
             store=str(self.folder / "station.db"),
             speed=args.speed,
@@ -155,14 +204,23 @@ class Demo:
         self.teller.scheduler = host.scheduler
         board = SimBoard(plan.shape, seed=args.seed, log_periods=True)
         unit = Unit(IDENTITY, plan, board, Stream(args.seed, "core"))
+        unit.frames = self.frames
         host.add(unit)
-        for visit in arrivals(args.seed, args.sessions, len(plan.shape.slots)):
+        cards = {"cards": tuple(self.cards)} if self.cards else {}
+        for visit in arrivals(args.seed, args.sessions, len(plan.shape.slots), **cards):
             driver = Driver(visit, board, self.teller.driver, args.seed)
             driver.begin(host.scheduler)
             self.drivers.append(driver)
         await self._watch(host, unit, board)
         write_memories(self.folder / "meters.json", board.memories(IDENTITY))
+        await delivery.drain()
         await host.close()
+        delivery.close()
+        if self.record is not None:
+            self.record.close()
+
+    def _complain(self, text: str) -> None:
+        print(f"station-sim demo: {text}", file=sys.stderr, flush=True)
 
     async def _watch(self, host: Host, unit: Unit, board: SimBoard) -> None:
         """Until every driver has left and every message has arrived, or somebody stops us."""
@@ -190,7 +248,8 @@ class Demo:
         deadline = time.monotonic() + SETTLES_S
         while time.monotonic() < deadline:
             core = unit.core
-            if core is not None and not core.connection.outbox.records and all(s.session is None for s in core.slots):
+            idle = core is not None and not core.connection.outbox.records and not core.events.waiting
+            if core is not None and idle and all(s.session is None for s in core.slots):
                 await asyncio.sleep(0.2)
                 return
             await asyncio.sleep(0.05)

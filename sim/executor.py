@@ -16,6 +16,8 @@ from hal.units import LockState, SlotId
 from sim import commands as cmd
 from sim import faults, plan
 from sim.board import SimBoard
+from sim.command_lines import usage
+from sim.commands import CommandFailed, NotInTime, tag_of
 from sim.live import Live, why_not_live
 from sim.profiles import PROFILES
 from sim.vehicle import Vehicle
@@ -35,10 +37,6 @@ Result: TypeAlias = Any
 Car: TypeAlias = tuple[str, int]  # profile, state of charge in percent
 
 
-class CommandFailed(Exception):
-    """A command was understood and could not be done. `str()` is a sentence that says why and what can be."""
-
-
 class Executor:
     """`history` keeps what was published, for `wait`. After `quit`, `quitting` is set; ending is up to the caller."""
 
@@ -52,7 +50,7 @@ class Executor:
 
     async def do(self, command: cmd.AnyCommand) -> cmd.Answer:
         """Do it, and say what became of it. Never raises for what was asked for."""
-        tag = str(type(command).__struct_config__.tag)
+        tag = tag_of(type(command))
         station = ""
         try:
             station = self._station(command)
@@ -331,7 +329,7 @@ class Executor:
         self._board(station, c.slot)
         found, instead = await wait(self.live, self.history, station, c)
         if found is None:
-            raise CommandFailed(instead)
+            raise NotInTime(instead)
         return found
 
     async def pause(self, station: str, c: cmd.Pause) -> Result:
@@ -340,7 +338,7 @@ class Executor:
 
     def help(self, station: str, c: cmd.Help) -> Result:
         try:
-            return cmd.usage(c.about)
+            return usage(c.about)
         except cmd.BadCommand as bad:
             raise CommandFailed(str(bad)) from None
 
@@ -356,7 +354,7 @@ def _car(name: str) -> str:
 
 
 def _tag(fault: plan.AnyFault) -> str:
-    return str(type(fault).__struct_config__.tag)
+    return tag_of(type(fault))
 
 
 ANYWHERE: Final = (cmd.Help, cmd.Quit, cmd.Pause)  # need no station

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import msgspec
 from ocpp_client.link import LinkProfile, check_profile
 from ocpp_client.tls import TlsProfile
 from station.words.common import TokenStatus
-from station.words.settings import NAMES, TEMPLATES, Settings, SlotShape, StationShape, changed, parse
+from station.words.settings import NAMES, TEMPLATES, Settings, SlotShape, StationShape, changed, parse, spell
 
 CARD_STATUSES: Final = tuple(status.value for status in TokenStatus)
 SLOTS_MAX: Final = 64
@@ -70,20 +71,26 @@ def add_output(parser: Any) -> None:
 
 def shape(args: argparse.Namespace) -> StationShape:
     """The station that the options describe. ValueError."""
-    made = TEMPLATES[args.template]
+    return built(args.template, args.slots, **{name: getattr(args, name) for name in _LONGEST})
+
+
+def built(template: str, slots: int | None = None, **texts: str | None) -> StationShape:
+    """A station like the template, with so many slots; `texts` are vendor, model, serial, firmware. ValueError."""
+    if template not in TEMPLATES:
+        raise ValueError(f"there is no template {template!r}; there are {', '.join(TEMPLATES)}")
+    made = TEMPLATES[template]
     changes: dict[str, Any] = {}
-    for name, longest in _LONGEST.items():
-        text = getattr(args, name)
+    for name, text in texts.items():
         if text is None:
             continue
-        if not 1 <= len(text) <= longest or not text.isprintable():
-            raise ValueError(f"--{name} {text!r}: 1 to {longest} printable characters")
+        if not 1 <= len(text) <= _LONGEST[name] or not text.isprintable():
+            raise ValueError(f"--{name} {text!r}: 1 to {_LONGEST[name]} printable characters")
         changes[name] = text
-    if args.slots is not None:
-        if not 1 <= args.slots <= SLOTS_MAX:
-            raise ValueError(f"--slots {args.slots}: from 1 to {SLOTS_MAX}")
-        changes["slots"] = _slots(made.slots, args.slots)
-        changes["supply_ma"] = made.supply_ma * args.slots // len(made.slots)
+    if slots is not None:
+        if not 1 <= slots <= SLOTS_MAX:
+            raise ValueError(f"--slots {slots}: from 1 to {SLOTS_MAX}")
+        changes["slots"] = _slots(made.slots, slots)
+        changes["supply_ma"] = made.supply_ma * slots // len(made.slots)
     return msgspec.structs.replace(made, **changes)
 
 
@@ -96,14 +103,22 @@ def _slots(like: tuple[SlotShape, ...], count: int) -> tuple[SlotShape, ...]:
     return (*like, *more)[:count]
 
 
-def settings(args: argparse.Namespace) -> Settings:
+def settings(args: argparse.Namespace, base: Settings | None = None) -> Settings:
     """The settings that differ from their defaults. ValueError; `--set help` is one, which lists them."""
-    made = Settings(cards_decided_by="nobody" if args.auth == "free" else "csms")
-    for text in args.set:
-        name, equals, value = text.partition("=")
-        if name not in NAMES or not equals:
-            raise ValueError(f"--set {text}: NAME=VALUE; there are {', '.join(NAMES)}")
-        made = changed(made, name, parse(name, value))
+    pairs = [text.partition("=") for text in args.set]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise ValueError(f"--set {name}: NAME=VALUE; there are {', '.join(NAMES)}")
+    return differing(args.auth, {name: value for name, _, value in pairs}, base)
+
+
+def differing(auth: str, values: Mapping[str, object], base: Settings | None = None) -> Settings:
+    """Settings with these values, as text or as what they are. ValueError."""
+    made = changed(base or Settings(), "cards_decided_by", "nobody" if auth == "free" else "csms")
+    for name, value in values.items():
+        if name not in NAMES:
+            raise ValueError(f"there is no setting {name!r}; there are {', '.join(NAMES)}")
+        made = changed(made, name, parse(name, spell(value)))
     return made
 
 

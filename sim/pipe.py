@@ -15,11 +15,22 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
+from websockets.utils import apply_mask
 
-from hal.clock import Scheduler, TimerHandle
+from hal.clock import TimerHandle
 from hal.units import MILLISECOND, MonoNs
-from ocpp_client.link import CloseTransport, Connect, Link, LinkOutput, PauseReading, ResumeReading, WriteEof
+from ocpp_client.link import (
+    CloseTransport,
+    Connect,
+    FrameReceived,
+    Link,
+    LinkOutput,
+    PauseReading,
+    ResumeReading,
+    WriteEof,
+)
 from ocpp_client.link import Told as LinkTold
+from sim.scheduler import VirtualScheduler
 
 Deliver = Callable[[LinkTold], None]
 LATENCY_NS: MonoNs = 20 * MILLISECOND
@@ -72,7 +83,7 @@ class Peer(Protocol):
 class Pipe:
     """One connection: the station's link at one end (it is the runner's `Wire`), a WebSocket server at the other."""
 
-    def __init__(self, link: Link, deliver: Deliver, scheduler: Scheduler, peer: Peer, network: Network) -> None:
+    def __init__(self, link: Link, deliver: Deliver, scheduler: VirtualScheduler, peer: Peer, network: Network) -> None:
         self.link = link
         self.peer = peer
         self.network = network
@@ -87,20 +98,20 @@ class Pipe:
         self._held: list[tuple[Callable[[bytes], None], bytes]] = []
         self._last_ns: MonoNs = 0  # nothing overtakes what was sent before
         network.pipe = self
-        self._apply(link.open(self._now_ns()))
+        self._apply(link.open(self._scheduler.mono_ns))
 
     # --- the station's end ---
 
     def send(self, frame: str | bytes, tell: int | None = None) -> None:
-        self._apply(self.link.send(self._now_ns(), frame, tell))
+        self._apply(self.link.send(self._scheduler.mono_ns, frame, tell))
         if tell is not None:
-            self._scheduler.call_at(self._now_ns(), self._flushed)
+            self._scheduler.call_at(self._scheduler.mono_ns, self._flushed)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        self._apply(self.link.close(self._now_ns(), code, reason))
+        self._apply(self.link.close(self._scheduler.mono_ns, code, reason))
 
     def set_ping_interval(self, interval_ns: MonoNs) -> None:
-        self.link.set_ping_interval(self._now_ns(), interval_ns)
+        self.link.set_ping_interval(self._scheduler.mono_ns, interval_ns)
         self._rearm()
 
     def abort(self) -> None:
@@ -110,7 +121,7 @@ class Pipe:
     def cut(self, why: str = "the network is gone") -> None:
         """The connection breaks: the station notices now, the server too."""
         self._cut()
-        self._apply(self.link.lost(self._now_ns(), why))
+        self._apply(self.link.lost(self._scheduler.mono_ns, why))
 
     def _cut(self) -> None:
         if self._alive:
@@ -122,25 +133,30 @@ class Pipe:
 
     def _flushed(self) -> None:
         if "stall" not in self.network.modes:
-            self._apply(self.link.flushed(self._now_ns()))
-
-    def _now_ns(self) -> MonoNs:
-        return self._scheduler.now().mono_ns
+            self._apply(self.link.flushed(self._scheduler.mono_ns))
 
     def _apply(self, outputs: list[LinkOutput]) -> None:
         for output in outputs:
-            match output:
-                case bytes():
-                    self._carry(self._to_server, output)
-                case Connect():
-                    self._scheduler.call_at(self._now_ns() + self.network.latency_ns, self._connected)
-                case CloseTransport():
-                    self._scheduler.call_at(self._arrival_ns(), self._closed_by_station)
-                case WriteEof() | PauseReading() | ResumeReading():
-                    pass
-                case told:
-                    self._deliver(told)
-        self._rearm()
+            if type(output) is bytes:
+                self._carry(self._to_server, output)
+            elif type(output) is FrameReceived:
+                self._deliver(output)
+            else:
+                self._do(output)
+        if self._timer is None or self.link.wake_at != self._timer_at:
+            self._rearm()
+
+    def _do(self, output: LinkOutput) -> None:
+        """What is rare."""
+        match output:
+            case Connect():
+                self._scheduler.call_at(self._scheduler.mono_ns + self.network.latency_ns, self._connected)
+            case CloseTransport():
+                self._scheduler.call_at(self._arrival_ns(), self._closed_by_station)
+            case bytes() | WriteEof() | PauseReading() | ResumeReading():
+                pass
+            case told:
+                self._deliver(told)
 
     def _rearm(self) -> None:
         """Keep one timer at the link's wake-up or before it."""
@@ -154,16 +170,16 @@ class Pipe:
 
     def _wake(self) -> None:
         self._timer = None
-        self._apply(self.link.wake(self._now_ns()))
+        self._apply(self.link.wake(self._scheduler.mono_ns))
 
     def _connected(self) -> None:
         if not self._alive:
             return
         if not self.network.there or "refuse" in self.network.modes:
             self._alive = False
-            self._apply(self.link.connect_failed(self._now_ns(), "nobody listens"))
+            self._apply(self.link.connect_failed(self._scheduler.mono_ns, "nobody listens"))
         else:
-            self._apply(self.link.connected(self._now_ns()))
+            self._apply(self.link.connected(self._scheduler.mono_ns))
 
     def _closed_by_station(self) -> None:
         if self._alive:
@@ -174,16 +190,17 @@ class Pipe:
     def _carry(self, to: Callable[[bytes], None], data: bytes) -> None:
         """Bytes set off; they arrive in order, later, or not at all."""
         modes = self.network.modes
-        if not self._alive or "half_open" in modes:
+        if not self._alive or (modes and "half_open" in modes):
             return
-        if "stall" in modes:
+        if modes and "stall" in modes:
             self._held.append((to, data))
             return
         self._scheduler.call_at(self._arrival_ns(), self._arrive, to, data)
 
     def _arrival_ns(self) -> MonoNs:
         """When what is sent now arrives: at an instant of its own, since calls of one instant may change places."""
-        self._last_ns = max(self._now_ns() + self.network.latency_ns, self._last_ns + 1)
+        at_ns = self._scheduler.mono_ns + self.network.latency_ns
+        self._last_ns = at_ns if at_ns > self._last_ns else self._last_ns + 1
         return self._last_ns
 
     def _arrive(self, to: Callable[[bytes], None], data: bytes) -> None:
@@ -212,9 +229,9 @@ class Pipe:
             self._server.send_ping(b"between")
             self._server.send_continuation(frame[third : 2 * third], fin=False)
             self._server.send_continuation(frame[2 * third :], fin=True)
+            self._flush()
         else:
-            self._server.send_text(frame)
-        self._flush()
+            self._carry(self._to_station, text_frame(frame))
 
     def _flush(self) -> None:
         for data in self._server.data_to_send():
@@ -223,10 +240,14 @@ class Pipe:
 
     def _to_station(self, data: bytes) -> None:
         if self._alive:
-            self._apply(self.link.receive(self._now_ns(), data))
+            self._apply(self.link.receive(self._scheduler.mono_ns, data))
 
     def _to_server(self, data: bytes) -> None:
         if not self._alive:
+            return
+        text = text_of(data) if self._opened and self._server.state is State.OPEN else None
+        if text is not None:
+            self.peer.received(self, text)
             return
         self._server.receive_data(data)
         for event in self._server.events_received():
@@ -247,3 +268,30 @@ class Pipe:
             if "subprotocol" not in modes:
                 self._opened = True
                 self.peer.opened(self, request.path.rsplit("/", 1)[-1])
+
+
+def text_of(data: bytes) -> str | None:
+    """The text of one whole, masked text message, which is what nearly all bytes are; None for others: the server reads them itself."""
+    if len(data) < 6 or data[0] != 0x81 or data[1] < 0x80:
+        return None
+    size, start = data[1] & 0x7F, 2
+    if size > 125:
+        start = 4 if size == 126 else 10
+        size = int.from_bytes(data[2:start], "big")
+    if len(data) != start + 4 + size:
+        return None
+    try:
+        return apply_mask(data[start + 4 :], data[start : start + 4]).decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def text_frame(text: bytes) -> bytes:
+    """A whole text message of a server (RFC 6455, 5.2)."""
+    size = len(text)
+    if size < 126:
+        return b"\x81%c%b" % (size, text)
+    return b"\x81%b%b" % (
+        b"\x7e" + size.to_bytes(2, "big") if size < 1 << 16 else b"\x7f" + size.to_bytes(8, "big"),
+        text,
+    )

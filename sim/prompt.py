@@ -14,7 +14,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from sim.commands import Answer, AnyCommand, BadCommand, Quit, read
+from sim.command_lines import read
+from sim.commands import Answer, AnyCommand, BadCommand, Quit
 from sim.executor import Executor
 
 MOST: int = 100_000  # characters of a line

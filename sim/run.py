@@ -22,14 +22,15 @@ from sim.live import Live
 from sim.people import Driver, arrivals
 from sim.plan import Plan
 from sim.prompt import Prompt, feed
-from sim.telling import Teller
+from sim.telling import Teller, Watch
 from station.adapters.delivery import Delivery
 from station.adapters.event_file import EventFile
-from station.core.effects import Note, Publish
-from station.shell.runner import Sinks, Unit
+from station.core.effects import Note
+from station.shell.runner import Unit
 from station.words.common import TokenStatus
 from station.words.settings import Settings, StationShape
 
+LAST_S: Final = 2.0  # real seconds
 FINE, WRONG, MISUSED, UNCONNECTED = 0, 1, 2, 3
 EPILOG: Final = """\
 exit status:
@@ -149,17 +150,14 @@ def wanted(args: argparse.Namespace) -> Wanted:
     )
 
 
-class Watch(Sinks):
-    """Records frames, and says on standard error why there is no connection, once for each reason, until there was one."""
+class Contact(Watch):
+    """Says on standard error why there is no connection, once for each reason, until there was one."""
 
     def __init__(self, inner: Teller, record: FrameFile | None, cleaner: Cleaner, speak: bool) -> None:
-        self.inner = inner
-        self._record, self._cleaner, self._speak = record, cleaner, speak
+        super().__init__(inner, record, cleaner)
+        self._speak = speak
         self._told: set[str] = set()
         self._up: set[str] = set()
-
-    def publish(self, unit: Unit, event: Publish) -> bool:
-        return self.inner.publish(unit, event)
 
     def note(self, unit: Unit, note: Note) -> None:
         if note.code == "link.up":
@@ -170,16 +168,7 @@ class Watch(Sinks):
             if reason not in self._told:
                 self._told.add(reason)
                 print(f"station-sim run: {why}", file=sys.stderr, flush=True)
-        self.inner.note(unit, note)
-
-    def frame(self, unit: Unit, out: bool, frame: str | bytes) -> None:
-        if self._record is not None:
-            utc_ms = self.inner.scheduler.now().os_utc_ms if self.inner.scheduler is not None else 0
-            self._record.write(utc_ms, unit.id, out, self._cleaner.clean(frame))
-        self.inner.frame(unit, out, frame)
-
-    def bug(self, unit: Unit, error: Exception) -> None:
-        self.inner.bug(unit, error)
+        super().note(unit, note)
 
 
 class Run:
@@ -203,7 +192,7 @@ class Run:
             broken=self.stopped.set,
         )
         self.record = FrameFile(args.record) if args.record is not None else None
-        self.watch = Watch(
+        self.watch = Contact(
             self.teller, self.record, cleaner, speak=args.quiet or args.json or args.commands is not None
         )
         self.frames = shows or self.record is not None
@@ -235,6 +224,7 @@ class Run:
         async with live:
             self.teller.say("run", "started", f"{len(wants.ids)} chargers against {args.csms.partition('?')[0]}")
             timely = await self._until_over(live)
+            await self._last_events(live)
             await delivery.drain()
         delivery.close()
         if self.record is not None:
@@ -284,6 +274,14 @@ class Run:
             if done:
                 break
         return True
+
+    async def _last_events(self, live: Live) -> None:
+        """What has just happened is on its way to the disk: its events follow, unless somebody is in a hurry."""
+        deadline = live.host.loop.time() + LAST_S
+        while not self.stopped.is_set() and live.host.loop.time() < deadline:
+            if not any(unit.core is not None and unit.core.events.waiting for unit in live.host.units.values()):
+                return
+            await asyncio.sleep(0.02)
 
     def _verdict(self, live: Live, timely: bool) -> int:
         if live.host.bugs:

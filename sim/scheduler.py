@@ -18,7 +18,7 @@ START_UTC_MS: UtcMs = 1_780_272_000_000  # 2026-06-01T00:00:00Z
 _Entry = list[Any]
 
 
-_LOTS: Final = 16  # how many ties are drawn at once
+_MASK: Final = (1 << 64) - 1
 
 
 class VirtualScheduler:
@@ -28,14 +28,14 @@ class VirtualScheduler:
     reading only.
     """
 
-    __slots__ = ("_count", "_heap", "_lots", "_now", "_ties", "_utc_ms", "mono_ns")
+    __slots__ = ("_count", "_heap", "_lot", "_now", "_ties", "_utc_ms", "mono_ns")
 
     def __init__(self, utc_ms: UtcMs = START_UTC_MS, ties: Rng | None = None, mono_ns: MonoNs = 0) -> None:
         self._utc_ms = utc_ms
         self.mono_ns = mono_ns
         self._now: Now | None = None  # made when it is first asked for
-        self._ties = ties
-        self._lots = 1  # ties that are drawn and not used, above them a one
+        self._ties = ties is not None
+        self._lot = 0 if ties is None else ties.draw(64)  # what the next tie is made of
         self._heap: list[_Entry] = []
         self._count = 0
 
@@ -57,13 +57,9 @@ class VirtualScheduler:
     def call_at(self, at_ns: MonoNs, call: Callable[..., None], *args: Any) -> _Entry:
         """Run `call` at that instant; one that has passed means now. Returns the handle for `cancel`."""
         self._count += 1
-        tie = 0
-        if self._ties is not None:
-            lots = self._lots
-            if lots == 1:
-                lots = 1 << 16 * _LOTS | self._ties.draw(16 * _LOTS)
-            tie, self._lots = lots & 0xFFFF, lots >> 16
-        entry: _Entry = [at_ns if at_ns > self.mono_ns else self.mono_ns, tie, self._count, call, args]
+        if self._ties:  # a linear congruential generator (Knuth's MMIX): a draw of a Stream takes ten times as long
+            self._lot = (self._lot * 6364136223846793005 + 1442695040888963407) & _MASK
+        entry: _Entry = [at_ns if at_ns > self.mono_ns else self.mono_ns, self._lot >> 48, self._count, call, args]
         heapq.heappush(self._heap, entry)
         return entry
 

@@ -17,7 +17,7 @@ import msgspec
 from hal.clock import Scheduler
 from hal.units import SECOND
 from sim.commands import Answer
-from sim.frames import Cleaner, Exchange
+from sim.frames import Cleaner, Exchange, FrameFile
 from sim.people import Driver
 from station.adapters.cloudevents import Compat, envelope
 from station.core.effects import Note, Publish
@@ -144,6 +144,29 @@ class Teller(Sinks):
                 os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
             )  # so that nothing fails at the very end either
             self._broken()
+
+
+class Watch(Sinks):
+    """Passes on everything to a teller, and frames to a recording as well, cleaned of secrets."""
+
+    def __init__(self, inner: Teller, record: FrameFile | None, cleaner: Cleaner) -> None:
+        self.inner = inner
+        self._record, self._cleaner = record, cleaner
+
+    def publish(self, unit: Unit, event: Publish) -> bool:
+        return self.inner.publish(unit, event)
+
+    def note(self, unit: Unit, note: Note) -> None:
+        self.inner.note(unit, note)
+
+    def frame(self, unit: Unit, out: bool, frame: str | bytes) -> None:
+        if self._record is not None:
+            utc_ms = self.inner.scheduler.now().os_utc_ms if self.inner.scheduler is not None else 0
+            self._record.write(utc_ms, unit.id, out, self._cleaner.clean(frame))
+        self.inner.frame(unit, out, frame)
+
+    def bug(self, unit: Unit, error: Exception) -> None:
+        self.inner.bug(unit, error)
 
 
 def _parsed(text: str) -> Any:

@@ -86,6 +86,19 @@ def look(live: Live, identity: str) -> StationView:
     )
 
 
+def why(slot: Slot) -> str:
+    """Why there is no power on a slot, in words, by what the station knows; a fault by its name."""
+    standing = [fault for fault in slot.faults or () if fault.row.withholds]
+    if standing:
+        return f"power is off because of {', '.join(map(_in_words, standing))}"
+    if slot.session is None:
+        if not slot.operative:
+            return "power is off because the slot is out of operation"
+        missing = "nobody is authorised" if slot.plugged else "no vehicle is connected"
+        return f"power is off because {missing}"
+    return why_off(slot.holds) or ("" if slot.pilot.asks else "power is off because the vehicle does not ask for it")
+
+
 def next_attempt_s(core: StationCore | None, now_ns: MonoNs) -> int | None:
     """In how many seconds a station without connection dials again."""
     at_ns = core.deadlines.at(Due.CONNECT) if core is not None else None
@@ -104,7 +117,7 @@ def _slot(board: SimBoard, core: StationCore, slot: Slot) -> SlotView:
         slot=slot.id,
         status=slot.status.value,
         summary=slot.summary.value,
-        why="" if place.closed else why_off(slot.holds),
+        why="" if place.closed else why(slot),
         occupied=slot.occupied,
         lock=place.lock.value if slot.shape.has_lock else "none",
         power_on=place.closed,

@@ -13,7 +13,7 @@ import msgspec
 
 from sim.commands import Wait
 from sim.live import Live
-from statemachine.claims import why_off
+from sim.view import why
 from station.adapters.cloudevents import CloudEvent, decode, envelope, kind_of
 from station.core.effects import Publish
 from station.shell.runner import Unit
@@ -105,9 +105,8 @@ def _status(live: Live, station: str, slot: int, status: str) -> Condition:
         if unit.core is None:
             return "the station does not run"
         there = unit.core.slots[slot - 1]
-        wrong = ", ".join(f.cause.value.replace("_", " ") for f in there.faults or ())
-        why = wrong or why_off(there.holds)
-        return f"slot {slot} is {there.status.value}, not {status}{f' ({why})' if why else ''}"
+        reason = "" if there.power_closed else why(there)
+        return f"slot {slot} is {there.status.value}, not {status}{f' ({reason})' if reason else ''}"
 
     return true, instead
 

@@ -234,6 +234,7 @@ class By(enum.IntFlag):
 
     BOARD = 1
     CORE = 2
+    QUEUE = 4  # nothing more can wait for the CSMS
 
 
 class Fault:

@@ -7,7 +7,7 @@ Not here: sequences (lock, read, store, permit), which are the power block's.
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Final
 
 from hal.units import LockState, MilliAmps, MonoNs, Pilot, SlotId
 from statemachine.claims import Hold
@@ -15,6 +15,8 @@ from statemachine.faults import Fault
 from statemachine.table import MEANING, fire, path
 from station.words.common import ChargingState, Origin, Point, SlotStatus, Summary
 from station.words.settings import SlotShape
+
+NO_POINTS: Final[frozenset[Point]] = frozenset()
 
 
 class Phase(enum.Enum):
@@ -42,6 +44,7 @@ class Slot:
         "changing_ns",
         "connect_failures",
         "drawing",
+        "ev_left",
         "faults",
         "finished",
         "full_since",
@@ -89,6 +92,7 @@ class Slot:
         self.tx: Any = None  # station.core.session.Transaction
         self.waiting_auth = False  # an authorisation is reserved for this slot, no plug yet
         self.finished = False  # this visit had a session that is over
+        self.ev_left = False  # unplugged at the vehicle's side while there was a session
         self.stale = False  # plugged, no card within ConnectionTimeOut
         self.operative = True
         self.reserved = False
@@ -99,7 +103,7 @@ class Slot:
         self.full_since: MonoNs | None = None
         self.plugged = False  # a vehicle is connected; pilot E or F leave it as it was
         self.plugged_at_ns: MonoNs = 0
-        self.points: frozenset[Point] = frozenset()  # the conditions of transactions, as last looked at
+        self.points = NO_POINTS  # the conditions of transactions, as last looked at
         self.connect_failures = 0
         self.trips = 0  # ground faults in this visit
         self.meter: Any = None  # meter.register.Register
@@ -154,8 +158,8 @@ class Slot:
         if self.power_closed:
             return SlotStatus.CHARGING if self.drawing else SlotStatus.SUSPENDED_EV
         state = self._starting() if self.state not in _POWERED else self.state
-        if self.permitted and self.pilot.asks:
-            return state  # the contactor is on its way
+        if self.pilot.asks and (self.permitted or self.connect_failures):
+            return state  # the contactor is on its way, or about to be tried again
         if state in (SlotStatus.CHARGING, SlotStatus.SUSPENDED_EV) or self.ready_passed:
             return SlotStatus.SUSPENDED_EV
         return state

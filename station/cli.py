@@ -16,6 +16,9 @@ import msgspec
 
 from hal.registry import ConfigError
 from station import outbox_cli
+from station.adapters.cloudevents import Compat, envelope
+from station.adapters.delivery import Delivery
+from station.adapters.event_file import EventFile
 from station.config import Config, load
 from station.core.effects import Note, Publish, Shutdown
 from station.shell.host import Host, SystemRng, os_boot_id
@@ -40,10 +43,11 @@ example station.toml:
 
 
 class Lines(Sinks):
-    """One line for each note and event on standard output; frames too where asked for."""
+    """One line for each note and event on standard output; as JSON an event is a whole CloudEvent."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, compat: Compat = "seed") -> None:
         self._json = as_json
+        self._compat: Compat = compat
         self.done = asyncio.Event()
 
     def note(self, unit: Unit, note: Note) -> None:
@@ -55,10 +59,15 @@ class Lines(Sinks):
             )
 
     def publish(self, unit: Unit, event: Publish) -> bool:
-        self._print(
-            "event", event.kind, {"subject": event.subject, "id": event.id, "data": msgspec.json.decode(event.data)}
-        )
+        more: dict[str, object] = {"subject": event.subject, "id": event.id, "data": msgspec.json.decode(event.data)}
+        if self._json:
+            more = {"event": msgspec.Raw(envelope(unit.id, event, self._compat))}
+        self._print("event", event.kind, more)
         return True
+
+    def complain(self, text: str) -> None:
+        """Something outside the core does not work."""
+        self._print("error", "events", {"text": text})
 
     def exited(self, unit: Unit) -> None:
         self.done.set()
@@ -134,21 +143,30 @@ def check(config: Config, as_json: bool) -> int:
         print(f"  slot {line}")
     print(f"  board driver {config.tables['board']['driver']}")
     print(f"  store {config.store or 'none: everything is forgotten with the process'}")
+    print(f"  events {config.events or 'on standard output only'}")
     print("the file is in order")
     return 0
 
 
 async def serve(config: Config, as_json: bool) -> int:
     """Run until told to stop; power is withdrawn before the process ends. Status 1 after a bug."""
-    sinks = Lines(as_json)
-    host = Host(sinks, lambda unit: config.profile, store=config.store)
+    lines = Lines(as_json, config.compat)
+    try:
+        files = [EventFile(config.events, lines.complain)] if config.events is not None else []
+    except OSError as error:
+        print(f"station: events.file: {config.events} cannot be opened ({error.strerror})", file=sys.stderr)
+        return 2
+    delivery = Delivery(lines, files, config.compat)
+    host = delivery.runner = Host(delivery, lambda unit: config.profile, store=config.store)
     plan = Plan(config.shape, config.settings, os_boot=os_boot_id())
     unit = Unit(config.identity, plan, config.board(), SystemRng())
     host.add(unit)
     for number in (signal.SIGINT, signal.SIGTERM):
         host.loop.add_signal_handler(number, host.post, unit, Shutdown())
-    await sinks.done.wait()
+    await lines.done.wait()
+    await delivery.drain()
     await host.close()
+    delivery.close()
     return 1 if host.bugs else 0
 
 

@@ -11,6 +11,13 @@
     [board]
     driver = "sim"                    # a name from the entry points `ev_station.boards`; its other keys are the driver's own
 
+    [lamps]
+    available = "green"               # and so on for each light of `station/words/lamps.py`; "white breathe", "red flicker"
+
+    [events]
+    file = "events.jsonl"             # every event as a CloudEvent, one a line; or nothing
+    compat = "seed"                   # how data.type of a fault is spelt: as the seed's workflow has it, or "strict"
+
 Not here: what a setting means (`station/words/settings.py`), or how a driver is found (`hal/registry.py`).
 """
 
@@ -29,8 +36,10 @@ from hal.registry import ConfigError, build
 from hal.units import SlotKind
 from ocpp_client.link import LinkProfile, check_profile
 from ocpp_client.tls import TlsProfile
+from station.adapters.cloudevents import Compat
 from station.shell.board import Assembly
 from station.words.common import Measurand
+from station.words.lamps import Lamps, light
 from station.words.settings import TEMPLATES, BadSetting, Settings, SlotShape, StationShape, changed, parse
 
 PROFILE_OFFER = ("ocpp1.6",)
@@ -44,6 +53,7 @@ class StationTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vendor: Annotated[str, Meta(max_length=20)] = ""
     model: Annotated[str, Meta(max_length=20)] = ""
     firmware: Annotated[str, Meta(max_length=50)] = ""
+    serial: Annotated[str, Meta(max_length=25)] = ""
     supply_max_current_a: Annotated[int, Meta(ge=6, le=1000)] | None = None
 
 
@@ -72,6 +82,13 @@ class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str = ""
 
 
+class EventsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[events]. `file` is appended to."""
+
+    file: str = ""
+    compat: Compat = "seed"
+
+
 class Config(msgspec.Struct, frozen=True):
     """A checked configuration, ready to run."""
 
@@ -81,6 +98,8 @@ class Config(msgspec.Struct, frozen=True):
     profile: LinkProfile
     store: str | None
     tables: dict[str, Any]
+    events: Path | None = None
+    compat: Compat = "seed"
 
     def board(self) -> Driver:
         """The board with its drivers, not started. Raises ConfigError."""
@@ -91,7 +110,7 @@ class Config(msgspec.Struct, frozen=True):
         return Assembly(board, readers, lights, meters) if readers or lights or meters else board
 
 
-SECTIONS = ("station", "slot", "csms", "board", "reader", "light", "meter", "store", "settings")
+SECTIONS = ("station", "slot", "csms", "board", "reader", "light", "meter", "store", "settings", "events", "lamps")
 
 
 def load(path: Path) -> Config:
@@ -110,12 +129,15 @@ def load(path: Path) -> Config:
             raise ConfigError(key, "this section is needed", SECTIONS)
     station: StationTable = _decode(StationTable, tables["station"], "station")
     shape = _shape(station, tables.get("slot", []))
+    shape = msgspec.structs.replace(shape, lamps=_lamps(tables.get("lamps", {})))
     settings = _settings(tables.get("settings", {}))
     store: StoreTable = _decode(StoreTable, tables.get("store", {}), "store")
     csms: CsmsTable = _decode(CsmsTable, tables["csms"], "csms")
     profile = _profile(csms, station.id, path.parent)
     file = str(path.parent / store.file) if store.file else None
-    config = Config(station.id, shape, settings, profile, file, tables)
+    events: EventsTable = _decode(EventsTable, tables.get("events", {}), "events")
+    told = path.parent / events.file if events.file else None
+    config = Config(station.id, shape, settings, profile, file, tables, told, events.compat)
     config.board()
     return config
 
@@ -137,7 +159,7 @@ def _shape(station: StationTable, slots: object) -> StationShape:
     if station.template not in TEMPLATES:
         raise ConfigError("station.template", f"unknown template {station.template!r}", TEMPLATES)
     shape = TEMPLATES[station.template]
-    changes: dict[str, Any] = {k: v for k in ("vendor", "model", "firmware") if (v := getattr(station, k))}
+    changes: dict[str, Any] = {k: v for k in ("vendor", "model", "firmware", "serial") if (v := getattr(station, k))}
     if not isinstance(slots, list):
         raise ConfigError("slot", "must be written [[slot]]")
     if slots:
@@ -162,6 +184,21 @@ def _settings(table: object) -> Settings:
             allowed = [m.value for m in Measurand] if isinstance(value, list) else ()
             raise ConfigError(f"settings.{key}", str(bad), allowed) from None
     return settings
+
+
+def _lamps(table: object) -> Lamps:
+    """[lamps]: what lamps show, such as `available = "green"` or `full = "blue breathe"`."""
+    if not isinstance(table, dict):
+        raise ConfigError("lamps", "must be a table")
+    changes = {}
+    for key, value in table.items():
+        if key not in Lamps.__struct_fields__:
+            raise ConfigError(f"lamps.{key}", "unknown key", Lamps.__struct_fields__)
+        try:
+            changes[key] = light(str(value))
+        except ValueError as error:
+            raise ConfigError(f"lamps.{key}", str(error)) from None
+    return msgspec.structs.replace(Lamps(), **changes)
 
 
 def _profile(csms: CsmsTable, identity: str, folder: Path) -> LinkProfile:

@@ -144,7 +144,10 @@ class Authorised(Giving):
         for grant in desk.grants:
             if grant.uid == uid:
                 grant.sure = False
-        desk.grants = [g for g in desk.grants if g.uid != uid or g.origin is not Origin.CARD]
+        mine = [g for g in desk.grants if g.uid == uid and g.origin is Origin.CARD]
+        if any(g.call and g.open and g.granted_ns is None for g in mine):
+            return  # the CSMS is being asked of this very card
+        desk.grants = [g for g in desk.grants if g not in mine]
         if any(s.session is not None and _uid(s.session) == uid for s in view.slots):
             return  # it ends a session, and begins none
         grant = Grant(uid, Origin.CARD)

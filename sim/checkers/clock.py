@@ -89,9 +89,9 @@ class RightTime(Promise):
     def __init__(self) -> None:
         super().__init__()
         self._trust: dict[str, Trust] = {}
-        self._made: dict[
-            tuple[str, str], tuple[int, bool, int]
-        ] = {}  # station, record: boot, clock known then, slack then
+        # Of a record: the boot in which it was made, whether the time was known then, and the slack then.
+        self._made: dict[tuple[str, str], tuple[int, bool, int]] = {}
+        self._tainted: set[str] = set()
 
     def boots(self, view: View) -> None:
         error_ms = view.world.clock.now().os_utc_ms - view.world.true_utc_ms

@@ -62,8 +62,10 @@ class Call:
                 return info_of(answer) is not None
             case "StartTransaction":
                 return info_of(answer) is not None and isinstance(answer.get("transactionId"), int)
-            case _:
+            case "StopTransaction":
                 return "idTagInfo" not in answer or info_of(answer) is not None
+            case _:
+                return True  # nothing that it could say matters
 
 
 def info_of(answer: Payload) -> Payload | None:

@@ -153,17 +153,24 @@ class Oracle:
     def _reply(self, line: Line, call: Call, body: bytes) -> None:
         frame = b"[3,%b,%b]" % (msgspec.json.encode(call.id), body)
         desk = line.desk
-        reply = spoilt(desk, call, frame) if desk.faults else Reply((frame,), 0, ends=True, right=True, good=True)
+        reply = spoilt(desk, call, frame) if desk.faults else None
         if call.action == "StartTransaction":
-            desk.failed_starts += not reply.good
-            desk.started[call.id].confirmed |= reply.good
-        if reply.late_s:
+            good = reply is None or reply.good
+            desk.failed_starts += not good
+            desk.started[call.id].confirmed |= good
+        if reply is None:
+            call.answered = self._judge.clock.mono_ns
+            call.good = True
+            line.pipe.say(frame)
+            if call.accepts:
+                self._accepted(line)
+        elif reply.late_s:
             self._place.later(reply.late_s, self._send, line, call, reply)
         else:
             self._send(line, call, reply)
 
     def _send(self, line: Line, call: Call, reply: Reply) -> None:
-        """An answer goes out, if there is still somebody to hear it."""
+        """An answer that is not as it should be goes out, if there is still somebody to hear it."""
         if line.desk.line is not line:
             return
         if reply.ends:

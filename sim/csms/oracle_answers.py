@@ -62,14 +62,14 @@ class Answers:
         return self._body(call.action, {"currentTime": self._time(line.desk)})
 
     def _time(self, desk: Desk) -> str:
-        return moment_text(self.judge.true_ms + desk.offset_ms) if desk.offset_ms else self.judge.place.iso_now()
+        return moment_text(self.judge.true_ms + desk.offset_ms)
 
     def _on_authorize(self, line: Line, call: Call, payload: Payload) -> bytes:
         token, info = payload["idTag"], self._info(payload["idTag"])
         if info["status"] == "Accepted":
             line.desk.denied.pop(token, None)
         elif self.well(line.desk, call.action):
-            line.desk.denied[token] = self.judge.true_ms
+            self.judge.denied(line.desk, token)
         return self._body(call.action, {"idTagInfo": info})
 
     def _info(self, token: str) -> Payload:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import floor, isfinite
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -37,8 +38,16 @@ def moment_ms(text: str) -> UtcMs:
 
 
 def moment_text(utc_ms: UtcMs) -> str:
-    at = datetime.fromtimestamp(utc_ms / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """RFC 3339 with milliseconds."""
+    second, ms = divmod(utc_ms, 1000)
+    minute, second = divmod(second, 60)
+    return f"{_minute(minute)}:{second:02}.{ms:03}Z"
+
+
+@lru_cache(maxsize=256)
+def _minute(minute: int) -> str:
+    """Minutes since 1970, as the beginning of a time."""
+    return datetime.fromtimestamp(minute * 60, UTC).isoformat(timespec="minutes")[:16]
 
 
 def register_wh(entry: Payload) -> int | None:

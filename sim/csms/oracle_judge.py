@@ -209,15 +209,19 @@ class Judge(Excuses):
             self.note(
                 desk, "register", f"connector {connector}: meterStart {payload['meterStart']} Wh after {known} Wh"
             )
-        self._denied(line, payload["idTag"], ms)
+        self._may_start(line, payload["idTag"], ms)
 
-    def _denied(self, line: Line, token: str, ms: UtcMs) -> None:
+    def denied(self, desk: Desk, token: str) -> None:
+        """An Authorize was refused, and the answer is as it should be."""
+        self.armed["start-denied"] += 1
+        desk.denied[token] = self.true_ms
+
+    def _may_start(self, line: Line, token: str, ms: UtcMs) -> None:
         """A start by somebody whom this CSMS has refused, by a station that had asked and could have asked again."""
         desk = line.desk
         denied_ms = desk.denied.get(token)
         if denied_ms is None or desk.settings.cards_decided_by != "csms" or desk.listed or token in desk.vouched:
             return
-        self.armed["start-denied"] += 1
         online = line.ready_ms is not None and line.ready_ms <= ms
         if online and ms >= denied_ms and not self.clock_wrong(desk) and not self.unwell(desk, line.opened):
             self.note(desk, "start-denied", f"{token} was refused and started all the same")

@@ -10,10 +10,12 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from hal.clock import Now
 from hal.units import MILLISECOND, MonoNs, UtcMs
+
+MOST_CANCELLED: Final = 256
 
 _Entry = list[Any]  # [at_ns, number, call or None when cancelled, arguments]
 
@@ -33,15 +35,22 @@ class AsyncScheduler:
         self._follow_os = speed == 1 and epoch_ms is None
         self._heap: list[_Entry] = []
         self._count = 0
+        self._cancelled = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: MonoNs = 0
         self.lateness_ns = 0
+        self._instant: Now | None = None  # of the tick that is being worked on
+        self._running = False  # the timer is set once it is all done
 
     def mono_ns(self) -> MonoNs:
         """Monotonic nanoseconds since the start, times the speed."""
         return (time.monotonic_ns() - self._start_ns) * self._speed
 
     def now(self) -> Now:
+        """With a tick, everything that is due in one happens at one instant."""
+        return self._instant or self._look()
+
+    def _look(self) -> Now:
         mono_ns = self.mono_ns()
         if self._follow_os:
             return Now(mono_ns, time.time_ns() // MILLISECOND)
@@ -53,13 +62,21 @@ class AsyncScheduler:
         self._count += 1
         entry: _Entry = [at_ns, self._count, call, args]
         heapq.heappush(self._heap, entry)
-        if self._timer is None or at_ns < self._timer_at:
+        if not self._running and (self._timer is None or at_ns < self._timer_at):
             self._arm(at_ns)
         return entry
 
     def cancel(self, handle: _Entry) -> None:
+        """Forget a call. What is forgotten stays in the heap until it is most of it."""
+        if handle[2] is None:
+            return
         handle[2] = None
         handle[3] = ()
+        self._cancelled += 1
+        if self._cancelled > MOST_CANCELLED and self._cancelled * 3 > len(self._heap) and not self._running:
+            self._heap = [entry for entry in self._heap if entry[2] is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
 
     def add_reader(self, fd: int, call: Callable[[], None]) -> None:
         self._loop.add_reader(fd, call)
@@ -76,15 +93,25 @@ class AsyncScheduler:
 
     def _run(self) -> None:
         self._timer = None
-        heap, now_ns = self._heap, self.mono_ns()
+        heap, now = self._heap, self._look()
         if heap:
-            self.lateness_ns = max(0, now_ns - heap[0][0])
-        while heap and heap[0][0] <= now_ns:
-            entry = heapq.heappop(heap)
-            if entry[2] is not None:
-                entry[2](*entry[3])
+            self.lateness_ns = max(0, now.mono_ns - heap[0][0])
+        self._instant = now if self._tick_ns else None
+        self._running = True
+        try:
+            while heap and heap[0][0] <= now.mono_ns:
+                entry = heapq.heappop(heap)
+                call, args = entry[2], entry[3]
+                if call is None:
+                    self._cancelled -= 1
+                else:
+                    entry[2] = None
+                    call(*args)
+        finally:
+            self._instant, self._running = None, False
         while heap and heap[0][2] is None:
             heapq.heappop(heap)
+            self._cancelled -= 1
         if heap:
             self._arm(heap[0][0])
 

@@ -26,6 +26,7 @@ SEED_FAULTED: Final = (
 )
 CONTENT_TYPE: Final = "application/cloudevents+json"
 _TYPES: Final = {kind: PREFIX + kind for kind in KINDS}
+_RFC3339: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z$"
 _NSS: Final = "()+,-.:=@;$_!*'"  # what a URN may hold as it is, besides letters and digits (RFC 8141)
 
 
@@ -155,7 +156,7 @@ def _attributes(type_: str) -> dict[str, Any]:
         "source": {"type": "string", "pattern": "^urn:evse:.+"},
         "type": {"const": type_},
         "subject": {"type": "string", "pattern": "^(station|slot/[1-9][0-9]*|reader/[1-9][0-9]*)$"},
-        "time": {"type": "string", "format": "date-time"},
+        "time": {"type": "string", "format": "date-time", "pattern": _RFC3339},
         "datacontenttype": {"const": "application/json"},
     }
 

@@ -322,6 +322,7 @@ class StationCore:
         if waiting is None:
             return
         if not self.stores:
+            self.stores = {}  # an emptied dict keeps its room
             self.deadlines.cancel(Due.STORE)
         if ok:
             self.faults.store_works()

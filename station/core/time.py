@@ -16,6 +16,8 @@ from station.core.boot import BootInfo
 from station.words.common import Stamp
 
 EARLIEST_MS: Final = 1_577_836_800_000  # 2020-01-01: a clock before that has never been set
+ALIVE_MS: Final = 60_000  # between two signs of life
+CUT_MS: Final = ALIVE_MS + 5_000  # after its last one that reached the disk a boot was over by then
 MOVES_BY_MS: Final = 2_000
 
 
@@ -27,13 +29,14 @@ class StationTime:
     def __init__(self, now: Now, boot: BootInfo) -> None:
         self.boot = boot.count
         os_ms, mono_ms = now.os_utc_ms, now.mono_ns // MILLISECOND
-        guess_ms = EARLIEST_MS
+        alive_ms = guess_ms = EARLIEST_MS
         if boot.alive is not None:
             elapsed_ms = mono_ms - boot.alive.mono_ns // MILLISECOND if boot.continues else 0
-            guess_ms = max(boot.alive.at.utc_ms + max(elapsed_ms, 0), EARLIEST_MS)
-        self.trusted = boot.os_trusted and os_ms >= EARLIEST_MS
+            alive_ms = max(boot.alive.at.utc_ms, EARLIEST_MS)
+            guess_ms = alive_ms + max(elapsed_ms, CUT_MS)
+        self.trusted = boot.os_trusted and os_ms >= alive_ms  # a clock that has gone back since then is none
         self.guess_ms = guess_ms - mono_ms
-        self.offset_ms = max(os_ms, guess_ms) - mono_ms
+        self.offset_ms = (os_ms if self.trusted else max(os_ms, guess_ms)) - mono_ms
         if not self.trusted:
             self.guess_ms = self.offset_ms
 

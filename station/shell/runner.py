@@ -16,6 +16,7 @@ from hal.actions import Offer, PermitPower, ReadMeter, SetLock, ShowLight
 from hal.clock import Rng, Scheduler, TimerHandle
 from hal.disk import Forget, Persist, Stored, StoreFailed
 from hal.ports import Driver
+from hal.signals import AnySignal
 from hal.store import Store
 from hal.units import SECOND, MonoNs, Ticket
 from ocpp_client.dialects import load
@@ -93,7 +94,7 @@ class Sinks:
 class Unit:
     """One station that runs. `core` is None while it restarts or after it stopped."""
 
-    __slots__ = ("_asks", "_generation", "_timer", "_timer_at", "board", "core", "frames", "id", "plan", "rng", "wire")
+    __slots__ = ("_asks", "_generation", "_timer", "_timer_at", "board", "core", "frames", "id", "plan", "port", "rng", "wire")
 
     def __init__(self, identity: str, plan: Plan, board: Driver, rng: Rng) -> None:
         self.id = identity
@@ -102,11 +103,37 @@ class Unit:
         self.rng = rng
         self.core: StationCore | None = None
         self.wire: Wire | None = None
+        self.port: Port | None = None
         self.frames = False  # whether sinks want to see its frames
         self._timer: TimerHandle | None = None
         self._timer_at: MonoNs = 0
         self._asks: dict[Ticket, Callable[[AnyOutcome], None]] | None = None
         self._generation = 0
+
+
+class Port:
+    """Where the board and the connection of one boot of a unit are heard; deaf once that boot is over."""
+
+    __slots__ = ("_generation", "_runner", "_unit")
+
+    def __init__(self, runner: Runner, unit: Unit) -> None:
+        self._runner = runner
+        self._unit = unit
+        self._generation = unit._generation
+
+    @property
+    def open(self) -> bool:
+        return self._generation == self._unit._generation
+
+    def signal(self, signal: AnySignal) -> None:
+        if self._generation == self._unit._generation:
+            self._runner.post(self._unit, signal)
+
+    def deliver(self, told: LinkUp | LinkDown | FrameReceived | FrameFlushed) -> None:
+        if self._generation == self._unit._generation:
+            if type(told) is LinkDown:
+                self._unit.wire = None
+            self._runner.post(self._unit, told)
 
 
 class Runner:
@@ -148,12 +175,12 @@ class Runner:
         unit.core, effects = StationCore.restore(
             plan.shape, unit.id, plan.settings, image, boot, policies, now, unit.rng, plan.real, plan.vendors
         )
-        generation = unit._generation
+        unit.port = Port(self, unit)
         busy, self._busy = self._busy, True
         self._stepped(unit, None, effects)
         self._perform_all(unit, effects)
         self._busy = busy
-        unit.board.start(lambda signal: self._signal(unit, generation, signal), self.scheduler)
+        unit.board.start(unit.port.signal, self.scheduler)
         self._drain()
         if unit.core is not None:  # else the first thing that it heard was its last
             self._arm(unit)
@@ -181,10 +208,6 @@ class Runner:
         self._queue.append((unit, unit._generation, item))
         if not self._busy:
             self._drain()
-
-    def _signal(self, unit: Unit, generation: int, signal: Any) -> None:
-        if generation == unit._generation:
-            self.post(unit, signal)
 
     def ask(
         self, unit: Unit, command: AnyCommand, done: Callable[[AnyOutcome], None], origin: Origin = Origin.LOCAL
@@ -252,16 +275,10 @@ class Runner:
             unit.wire.send(effect.frame, effect.tell)
 
     def _open(self, unit: Unit, effect: OpenLink) -> None:
-        generation = unit._generation
-
-        def deliver(told: LinkUp | LinkDown | FrameReceived | FrameFlushed) -> None:
-            if generation == unit._generation:
-                if type(told) is LinkDown:
-                    unit.wire = None
-                self.post(unit, told)
-
-        wire = self.dial(unit, effect.subprotocols, deliver)
-        if generation == unit._generation:
+        port = unit.port
+        assert port is not None
+        wire = self.dial(unit, effect.subprotocols, port.deliver)
+        if port.open:
             unit.wire = wire
 
     def _close(self, unit: Unit, effect: CloseLink) -> None:

@@ -162,5 +162,5 @@ def _stop(told: TransactionTold, transaction: int) -> wire.StopTransactionReques
 
 
 def _meter_values(slot: int, samples: tuple[Sample, ...], transaction: int | UnsetType) -> Wire | None:
-    values = meter_values(samples)
+    values = cast(list[wire.MeterValue], meter_values(samples))
     return wire.MeterValuesRequest(connectorId=slot, meterValue=values, transactionId=transaction) if values else None

@@ -7,11 +7,14 @@ what a station says most often, so what does not change from value to value is l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
-from ocpp_client.dialects.values import READ, Values, moment
+from ocpp_client.dialects.values import READ, Phase, Values, moment
+from ocpp_client.wire import codec
 from ocpp_client.wire import v16 as wire
 from station.words.common import Context, Measurand, Sample
 
@@ -78,19 +81,31 @@ _CONTEXTS: Final[dict[Context, wire.Context]] = {
 }
 
 
-def meter_values(samples: Sequence[Sample]) -> list[wire.MeterValue]:
-    """One meterValue a sample, save for samples that hold nothing of what they should report."""
+def meter_values(samples: Sequence[Sample]) -> list[msgspec.Raw]:
+    """One meterValue a sample, as JSON, save for samples that hold nothing of what they should report.
+
+    Written by hand and not as wire types: it is most of what a station says, and all but the numbers is known beforehand.
+    """
     return [
-        wire.MeterValue(timestamp=moment(sample.at.utc_ms), sampledValue=values)
+        msgspec.Raw(f'{{"timestamp":"{moment(sample.at.utc_ms)}","sampledValue":[{values}]}}'.encode())
         for sample in samples
         if (values := _sampled_values(sample))
     ]
 
 
-def _sampled_values(sample: Sample) -> list[wire.SampledValue]:
+def _sampled_values(sample: Sample) -> str:
     context = _CONTEXTS[sample.context]
-    return [
-        wire.SampledValue(value=spell(number), context=context, measurand=name, phase=phase, unit=unit)
-        for name, unit, spell, read in [_ROWS[measurand] for measurand in sample.what]
-        for phase, number in read(sample)
-    ]
+    return ",".join(
+        [
+            f'{{"value":"{spell(number)}{_tail(name, context, phase, unit)}'
+            for name, unit, spell, read in [_ROWS[measurand] for measurand in sample.what]
+            for phase, number in read(sample)
+        ]
+    )
+
+
+@cache
+def _tail(name: wire.Measurand, context: wire.Context, phase: Phase | UnsetType, unit: wire.Unit | UnsetType) -> str:
+    """All of a sampledValue behind its number, which the wire types spell."""
+    value = wire.SampledValue(value="", context=context, measurand=name, phase=phase, unit=unit)
+    return codec.encode(value).decode().removeprefix('{"value":"')

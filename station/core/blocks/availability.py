@@ -11,7 +11,7 @@ from hal.clock import Due
 from hal.disk import Record
 from hal.units import SlotId, Ticket
 from statemachine.faults import Fault
-from statemachine.slot import Slot
+from statemachine.slot import Phase, Slot
 from station.words.commands import ChangeAvailability
 from station.words.common import Origin, SlotStatus, Stamp, Why
 from station.words.facts import NO_TROUBLE, StatusChanged, Trouble
@@ -83,7 +83,7 @@ class Availability:
                 core.demand.suspended(slot)
             else:
                 core.deadlines.cancel(Due.FULL, slot.id)
-            if slot.tx is not None and slot.session is not None and slot.charging_state is not before:
+            if slot.session is not None and slot.charging_state is not before:
                 core.transactions.changed(slot, Why.CHARGING_STATE_CHANGED)
             core.events.status(slot)
             self._passed_through(slot, passed[:-1])
@@ -99,14 +99,20 @@ class Availability:
             fault = (slot.faulted() or slot.warning()) if slot.faults is not None else None
             if fault is not None:
                 return status, self._trouble(fault, status)
-            left = not slot.plugged and status in (SlotStatus.SUSPENDED_EV, SlotStatus.FINISHING)
-            return status, EV_SIDE if left else NO_TROUBLE
+            return status, EV_SIDE if self._left(slot, status) else NO_TROUBLE
         fault = self.core.faults.station_fault()
         if fault is not None and fault.row.faulted:
             status = SlotStatus.FAULTED
         else:
             status = SlotStatus.AVAILABLE if self.operative else SlotStatus.UNAVAILABLE
         return status, NO_TROUBLE if fault is None else self._trouble(fault, status)
+
+    def _left(self, slot: Slot, status: SlotStatus) -> bool:
+        """Unplugged at the vehicle's side in a session. While that is being ended nothing new is said of it."""
+        if not slot.ev_left or status not in (SlotStatus.SUSPENDED_EV, SlotStatus.FINISHING):
+            return False
+        told = self.told[slot.id]
+        return slot.phase.value <= Phase.RUNNING.value or (told is not None and told[1] is EV_SIDE)
 
     def _trouble(self, fault: Fault, status: SlotStatus) -> Trouble:
         """An error of the vehicle's communication is none where 1.6 has no vehicle (STAT-06)."""
@@ -141,7 +147,7 @@ class Availability:
             core.after(Due.STATUS, wait, number)
 
     def _resuming(self, number: SlotId, shown: Shown) -> bool:
-        """A fault has gone and power is offered again: the vehicle decides within `ev_ready_s` what comes after Faulted (1.6 rows I3, I4)."""
+        """A fault has gone and power is offered again: within `ev_ready_s` the vehicle decides what comes after Faulted (rows I3, I4)."""
         told = self.told[number]
         if shown[0] is not SlotStatus.SUSPENDED_EVSE or told is None or told[0] is not SlotStatus.FAULTED:
             return False

@@ -13,6 +13,7 @@ from hal.clock import Due
 from hal.disk import Forget, Record, RecordKey
 from hal.units import Cause
 from ocpp_client.outbox import Queued, Told
+from statemachine.faults import By
 from statemachine.slot import Slot
 from station.words.facts import TransactionTold
 from station.words.records import DeadLetter, DialectRecord, Image, OutboxRecord
@@ -153,7 +154,7 @@ class Delivery:
             if not self.full:
                 self.full = True
                 core.note("error", "outbox.full", 0, outbox.waiting)
-                core.faults.found(Cause.STORE, 0, "nothing more can wait for the CSMS")
+                core.faults.found(Cause.STORE, 0, "nothing more can wait for the CSMS", By.QUEUE)
 
     # --- what becomes of them ---
 
@@ -177,7 +178,7 @@ class Delivery:
     def _less(self) -> None:
         if self.full and not self.core.connection.outbox.over:
             self.full = False
-            self.core.faults.over(Cause.STORE, 0)
+            self.core.faults.over(Cause.STORE, 0, By.QUEUE)
 
     def attempted(self, queued: Queued, gone: bool, why: str) -> None:
         """A try failed while connected; given up, the record becomes a dead letter."""

@@ -75,6 +75,8 @@ class Events:
     def delivered(self, number: int) -> None:
         if self.waiting.pop(number, None) is not None:
             self.core.emit(Forget((("event", f"{number:012d}"),)))
+            if not self.waiting:
+                self.waiting = {}  # an emptied dict keeps its room
 
     def _put(self, subject: str, data: EventData, urgent: bool = False) -> None:
         core = self.core
@@ -227,9 +229,7 @@ class Events:
 
     def _duration_s(self, session: Session) -> int:
         core = self.core
-        end = core.stamp()
-        if session.resumed and core.boot.alive is not None:  # a cut ended it: at the last sign of life
-            end = core.time.mended(core.boot.alive.at)
+        end = core.timekeeping.cut() if session.resumed else core.stamp()
         return max(0, (end.utc_ms - core.time.mended(session.started).utc_ms) // 1000)
 
 

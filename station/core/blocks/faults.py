@@ -112,8 +112,6 @@ class Faults:
             self._trip(fault)
         if row.ends_after_s and fault.ends_ns is None:
             fault.ends_ns = core.now.mono_ns + row.ends_after_s * SECOND
-        if fault.cause is Cause.STORE:
-            fault.clears_ns = core.now.mono_ns + STORE_AGAIN_S * SECOND
         if fault.cause in BY_READING and not core.deadlines.pending(Due.METER_LOST, fault.slot):
             core.metering.expect(self._slots(fault)[0])
         self._arm(fault.slot)
@@ -153,8 +151,8 @@ class Faults:
         for fault in self._due(number):
             fault.clears_ns = None
             if fault.cause is Cause.STORE:
-                fault.clears_ns = self.core.now.mono_ns + STORE_AGAIN_S * SECOND
-                self.core.timekeeping.leave_mark(tell=True)
+                self.core.timekeeping.leave_mark(tell=True)  # what becomes of it is told to `store_failed` or `store_works`
+                self._try_store(fault)
             elif not fault.present:
                 self._clear(fault)
             elif fault.row.clears is Clears.RETRIES:
@@ -271,7 +269,15 @@ class Faults:
                 self.over(cause, slot.id)
 
     def store_failed(self) -> None:
+        """And is tried again every half minute, should nobody else want to write."""
         self.found(Cause.STORE, 0)
+        fault = self._find(Cause.STORE, 0)
+        if fault is not None and fault.clears_ns is None:
+            self._try_store(fault)
+
+    def _try_store(self, fault: Fault) -> None:
+        fault.clears_ns = self.core.now.mono_ns + STORE_AGAIN_S * SECOND
+        self._arm(0)
 
     def store_works(self) -> None:
         if self.no_new and not self.core.delivery.full:

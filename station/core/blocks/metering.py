@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BOUNDARY_S: Final = 2
 TRIES: Final = 3  # within these two seconds; as many as make a register break
+BOOT_S: Final = 300  # for a meter that was without power too, where a session has to be ended after a boot
 UNASKED: Final[Measurands] = (Measurand.ENERGY_IMPORT,)  # where nothing is said of what a value should hold
 
 
@@ -47,12 +48,13 @@ class Metering:
     meter, where the station has one; it is slot 0.
     """
 
-    __slots__ = ("asked", "core", "main", "sampling_from", "told_ms")
+    __slots__ = ("asked", "booted_ns", "core", "main", "sampling_from", "told_ms")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
         self.asked: dict[Ticket, tuple[SlotId, Ask, int]] = {}
         self.sampling_from = [0] * (len(core.shape.slots) + 1)  # monotonic ns, where the intervals of a slot count from
+        self.booted_ns = core.now.mono_ns
         self.told_ms: UtcMs = 0
         self.main = Register(rated_mw(core.shape.supply_ma, 3)) if core.shape.main_meter else None
 
@@ -92,7 +94,16 @@ class Metering:
         for ticket, (asked, why, _) in list(self.asked.items()):
             if asked == number and why <= Ask.END:
                 del self.asked[ticket]
-        self._boundary(slot, None)
+        if self._patient(slot):
+            self.ask_final(slot)
+        else:
+            self._boundary(slot, None)
+
+    def _patient(self, slot: Slot) -> bool:
+        """What a cut has ended may wait for its register: what the disk knows of it is a minute old."""
+        if slot.phase is not Phase.CLOSING_READ or not slot.session.resumed:
+            return False
+        return self.core.now.mono_ns - self.booted_ns < BOOT_S * SECOND
 
     def trigger(self, slot: Slot) -> None:
         self.ask(slot.id, Ask.TRIGGER)
@@ -133,6 +144,8 @@ class Metering:
     def meter_read(self, item: MeterRead) -> None:
         core, number = self.core, item.slot
         asked, why, attempt = self.asked.pop(item.ticket, (number, None, 0))
+        if not self.asked:
+            self.asked = {}  # an emptied dict keeps its room
         slot = core.slot(number)
         register = slot.meter if slot is not None else self.main
         if asked != number or register is None:
@@ -169,7 +182,7 @@ class Metering:
             return
         if attempt < TRIES:
             self.ask(slot.id, why, attempt + 1)
-        else:
+        elif not self._patient(slot):  # else again in two seconds
             self._boundary(slot, None)
 
     def _broke(self, number: SlotId, slot: Slot | None, register: Register) -> None:

@@ -363,6 +363,8 @@ class Power:
             core.note("info", "cable.kept", slot.id)
         else:
             core.locks.unlock(slot)
+        if core.lights.commanded is not None:
+            core.lights.command(slot.id, None)
         core.visits.gone(slot)
         core.supply.finished(slot)
         core.provisioning.progress()

@@ -12,14 +12,15 @@ import msgspec
 from hal.clock import Due
 from hal.disk import Record
 from ocpp_client.outbox import Told
-from station.words.common import Sample
+from station.core.time import ALIVE_MS, CUT_MS
+from station.words.common import Sample, Stamp
 from station.words.facts import TransactionTold
 from station.words.records import AliveRecord
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
-ALIVE_S: Final = 60
+ALIVE_S: Final = ALIVE_MS // 1000
 
 
 def _heard(ok: bool) -> None:
@@ -61,6 +62,12 @@ class Timekeeping:
         self._mark()
         self.core.persist(tuple(self.records()), (), False, _heard if tell else None)
 
+    def cut(self) -> Stamp:
+        """When the last boot ended, as nearly as is known: its next sign of life did not come. What it told is not later than this."""
+        alive, now = self.core.boot.alive, self.core.stamp()
+        at = now if alive is None else self.core.time.mended(alive.at)
+        return now if at.utc_ms + CUT_MS >= now.utc_ms else Stamp(at.utc_ms + CUT_MS, at.boot, at.mono_ms)
+
     def _mark(self) -> None:
         core = self.core
         running = [(slot.id, slot.session.last_mwh) for slot in core.slots if slot.session is not None]
@@ -79,7 +86,7 @@ class Timekeeping:
 
         What is out keeps its bytes.
         """
-        core, mend = self.core, self.core.time.mended
+        core, mend = self.core, self._mend
         puts = []
         for queued in core.connection.outbox.records:
             told = queued.told if queued is core.connection.rpc.out else self._mended(queued.told)
@@ -100,13 +107,18 @@ class Timekeeping:
         core.metering.told_ms = 0  # and what was told before has a time that is not of these instants
         core.metering.realign()
 
+    def _mend(self, stamp: Stamp) -> Stamp:
+        """Nothing that waits to be told lies in the future."""
+        mended, now = self.core.time.mended(stamp), self.core.stamp()
+        return now if mended.utc_ms > now.utc_ms else mended
+
     def _samples(self, samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
-        return tuple(msgspec.structs.replace(s, at=self.core.time.mended(s.at)) for s in samples)
+        return tuple(msgspec.structs.replace(s, at=self._mend(s.at)) for s in samples)
 
     def _mended(self, told: Told) -> Told:
         if not isinstance(told, TransactionTold):
             return told
-        at = self.core.time.mended(told.at)
+        at = self._mend(told.at)
         if at is told.at and not any(sample.at.boot for sample in told.samples):
             return told
         return msgspec.structs.replace(told, at=at, samples=self._samples(told.samples))

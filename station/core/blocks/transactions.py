@@ -172,7 +172,7 @@ class Transactions:
         tx, session, what = slot.tx, slot.session, self.core.settings.sampled
         if tx is None or not what:
             return
-        at = self._last_sign(tx)
+        at = self._clamped(tx, self.core.timekeeping.cut())
         before = self.core.metering.sample(slot, Context.INTERRUPTION_BEGIN, Reading(session.last_mwh), what, at)
         self._put(slot, tx, self._event(slot, tx, "updated", Why.ABNORMAL, at, samples=(before,)))
         self.sampled(slot, Context.INTERRUPTION_END, reading, what, ())
@@ -205,7 +205,7 @@ class Transactions:
         core.events.session_ended(slot, session)
 
     def _end(self, slot: Slot, session: Session, tx: Transaction, forgets: tuple[tuple[str, str], ...]) -> None:
-        at = self._last_sign(tx) if session.resumed else self._stamp(tx)
+        at = self._clamped(tx, self.core.timekeeping.cut()) if session.resumed else self._stamp(tx)
         if tx.ending is None:
             tx.stop = session.ending
         told = self._event(slot, tx, "ended", session.stop_why, at, session, self._data(slot, session, tx, at))
@@ -220,7 +220,7 @@ class Transactions:
         if tx is not None:
             slot.tx = tx
             tx.stop = tx.stop or self.core.boot.stop
-            self._tell_end(slot, tx, Why.ABNORMAL, self._last_sign(tx))
+            self._tell_end(slot, tx, Why.ABNORMAL, self._clamped(tx, self.core.timekeeping.cut()))
         return None
 
     def end_read(self, slot: Slot) -> None:
@@ -228,8 +228,8 @@ class Transactions:
         tx, session = slot.tx, slot.session
         if tx is None or tx.ending is None or session is None:
             return
-        session.token_told = False  # the next one is told whose it is
         self._tell_end(slot, tx, tx.ending)
+        session.token_told = False  # the next one is told whose it is
 
     def _tell_end(self, slot: Slot, tx: Transaction, why: Why, at: Stamp | None = None) -> None:
         at = at or self._stamp(tx)
@@ -302,11 +302,6 @@ class Transactions:
 
     def _stamp(self, tx: Transaction) -> Stamp:
         return self._clamped(tx, self.core.stamp())
-
-    def _last_sign(self, tx: Transaction) -> Stamp:
-        """When the last boot was last seen alive: the end of what a cut has ended."""
-        alive = self.core.boot.alive
-        return self._stamp(tx) if alive is None else self._clamped(tx, self.core.time.mended(alive.at))
 
     def _clamped(self, tx: Transaction, stamp: Stamp) -> Stamp:
         """What is told of a transaction never goes back in time, whatever the clock does meanwhile."""

@@ -147,7 +147,7 @@ class Visits:
         core.touch(slot)
 
     def _arrived(self, slot: Slot) -> None:
-        slot.finished = slot.stale = False
+        slot.finished = slot.stale = slot.ev_left = False
         slot.trips = 0
         slot.plugged_at_ns = self.core.now.mono_ns
         if not self.core.power.ready:
@@ -167,6 +167,7 @@ class Visits:
         core.events.vehicle(slot, False)
         core.deadlines.cancel(Due.CONNECTION, slot.id)
         core.faults.unplugged(slot)
+        slot.ev_left = slot.session is not None
         if slot.session is None:
             core.transactions.changed(slot, Why.EV_COMMUNICATION_LOST)
             self.gone(slot)
@@ -179,7 +180,7 @@ class Visits:
         """The visit is over when vehicle and cable are gone."""
         if slot.plugged or slot.cable:
             return
-        slot.finished = slot.stale = False
+        slot.finished = slot.stale = slot.ev_left = False
         slot.full_since = None
         if slot.session is None:
             self.core.authorization.visit_over(slot.id)

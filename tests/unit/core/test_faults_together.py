@@ -6,7 +6,7 @@ import pytest
 
 from hal.signals import BoardFault, BoardReady, FaultAcknowledged
 from hal.units import Cause, Pilot
-from statemachine.faults import FAULTS
+from statemachine.faults import FAULTS, By
 from station.words.settings import Settings
 from tests.builders import CoreBench
 
@@ -210,3 +210,17 @@ def test_free_vend_starts_by_itself_when_the_fault_has_gone() -> None:
     gone(bench, Cause.OVER_VOLTAGE)
     bench.wait(61)
     assert bench.core.slots[0].permitted
+
+
+def test_a_queue_that_is_full_is_no_better_for_a_disk_that_works() -> None:
+    """Two reasons for the same warning; it goes when both have."""
+    bench = charging()
+    bench.core.faults.found(Cause.STORE, 0, "nothing more can wait", By.QUEUE)
+    bench.core.faults.store_failed()
+    bench.core.touch(bench.core.slots[0])
+    bench.wait(40)
+    assert told(bench, 0) == ("Available", "InternalError")
+    assert bench.core.faults.no_new
+    bench.core.faults.over(Cause.STORE, 0, By.QUEUE)
+    bench.wait(40)
+    assert told(bench, 0) == ("Available", "NoError")

@@ -30,15 +30,14 @@ def connected(**keys: str) -> CoreBench:
 def set_keys(bench: CoreBench, **keys: str) -> None:
     for name, value in keys.items():
         reply = bench.reply(bench.call("ChangeConfiguration", {"key": name, "value": value}))
-        assert reply == {"status": "Accepted"}, (name, value, reply)
+        assert reply == {"status": "Accepted"}, name
 
 
 def known_card(bench: CoreBench) -> None:
-    """One whole session, after which the cache knows the card; then the connection goes."""
+    """One whole session, after which the cache knows the card; then the vehicle is back."""
     bench.charging()
     bench.tap()
     bench.unplug()
-    bench.answer_all()
     bench.wait(5)
     bench.plug()
     bench.wait(3)
@@ -338,7 +337,6 @@ def test_pings_of_the_open_link_change_at_once() -> None:
     bench = connected()
     assert not any(isinstance(effect, SetPing) for effect in bench.effects)
     set_keys(bench, WebSocketPingInterval="7")
-    assert [effect for effect in bench.effects if isinstance(effect, SetPing)] == [SetPing(7)]
     set_keys(bench, WebSocketPingInterval="0")
     assert [effect for effect in bench.effects if isinstance(effect, SetPing)] == [SetPing(7), SetPing(0)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -161,7 +162,7 @@ def test_a_failed_attempt_is_repeated_after_growing_waits(how: str) -> None:
         assert len(ids(bench, "StartTransaction")) == made + 1
         fail()
     timeout = 0 if how == "error" else 30
-    assert [round(after - before) for before, after in zip(sent, sent[1:], strict=False)] == [
+    assert [round(after - before) for before, after in pairwise(sent)] == [
         60 + timeout,
         120 + timeout,
         180 + timeout,

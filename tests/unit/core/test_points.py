@@ -13,6 +13,7 @@ import pytest
 
 from hal.signals import BoardReady
 from hal.units import Pilot
+from sim.rng import Stream
 from station.core.effects import Publish
 from station.words.common import Point, StopReason, Why
 from station.words.facts import TransactionTold
@@ -325,15 +326,12 @@ def test_its_next_transaction_has_an_id_of_its_own_over_a_cut_too() -> None:
     charge(bench)
     bench.pilot(Pilot.B)
     bench.wait(MINUTE)
-    later = bench_with({E}, {E}, image=bench.disk, after_restart="resume")
-    later.register_mwh = dict(bench.register_mwh)
-    del later
     resumed = CoreBench(
         settings=Settings(after_restart="resume", allow_offline_unknown=True, aligned_interval_s=0),
         ready=False,
         image=bench.disk,
     )
-    resumed.core.policies = bench.core.policies
+    resumed.core.policies, resumed.core.rng = bench.core.policies, Stream(2, "core")
     resumed.register_mwh = dict(bench.register_mwh)
     resumed.plug()
     resumed.give(BoardReady())

@@ -93,22 +93,23 @@ def test_the_order_of_an_orderly_stop() -> None:
     bay.charge()
     bay.tap()
     bay.run(10)
-    acts = [what for _, what in bay.acts("Offer(", "PermitPower(", "SetLock(", "ReadMeter(")]
+    acts = [what for _, what in bay.acts()]
     end = acts[acts.index("Offer(slot=1, limit_ma=None)") :]
     order = [what.split("(")[0] for what in end]
-    assert order == ["Offer", "PermitPower", "ReadMeter", "SetLock"]
-    [stop] = bay.heard("StopTransaction")
+    assert order == ["Offer", "PermitPower", "SetLock"]
+    [stop] = bay.heard("StopTransaction")  # the last reading came after the contactor had opened
     assert stop["meterStop"] == bay.board.true_energy_mwh(1) // 1000
 
 
 def test_a_vehicle_has_three_seconds_to_let_go() -> None:
     bench = charging()
     bench.tap()
-    assert bench.core.slots[0].permitted
+    slot = bench.core.slots[0]
     bench.wait(2.9)
-    assert bench.core.slots[0].permitted
+    assert (slot.permitted, slot.offered_ma) == (True, None)
     bench.wait(0.2)
-    assert not bench.core.slots[0].permitted
+    assert (slot.permitted, slot.offered_ma) == (False, None)
+    bench.answer_all()
     assert len(bench.actions("StopTransaction")) == 1
 
 
@@ -134,7 +135,7 @@ def test_a_plug_pulled_out_of_the_socket_by_force_cuts_the_power_whatever_the_se
     effects = bench.give(CableChanged(1, False))
     assert effects[0] == PermitPower(1, False)
     bench.pilot(Pilot.A)
-    bench.wait(5)
+    bench.answer_all()
     assert [stop["reason"] for stop in bench.actions("StopTransaction")] == ["EVDisconnected"]
     assert bench.statuses()[-1] == "Available"
 
@@ -143,12 +144,15 @@ def test_a_contactor_that_falls_off_is_told_again_to_close() -> None:
     """The vehicle still asks: it is the contactor's business, and no change of status."""
     bench = charging()
     before = len(bench.statuses())
+    mark = len(bench.effects)
     bench.give(PowerReported(1, False))
-    bench.wait(4)
-    bench.wait(3)
-    assert PermitPower(1, True) in bench.effects[-30:] or bench.core.slots[0].power_closed
-    assert bench.statuses()[before:] == []
+    bench.wait(7)
+    assert [e for e in bench.effects[mark:] if isinstance(e, PermitPower)] == [
+        PermitPower(1, False),
+        PermitPower(1, True),
+    ]
     assert bench.core.slots[0].power_closed
+    assert bench.statuses()[before:] == []
 
 
 # --- the vehicle leaves at its own side ---
@@ -161,6 +165,7 @@ def last(bench: CoreBench, connector: int = 1) -> dict[str, Any]:
 def ev_side_unplug(bench: CoreBench) -> None:
     """The cable stays in the socket."""
     bench.pilot(Pilot.A)
+    bench.answer_all()
     bench.wait(5)
 
 
@@ -175,7 +180,7 @@ def test_unplugged_at_the_vehicle_stops_and_unlocks() -> None:
     assert SetLock(1, False) in bench.effects
     bench.pilot(Pilot.B)  # plugged in again: nobody is authorised
     bench.pilot(Pilot.C)
-    bench.wait(5)
+    bench.answer_all()
     assert last(bench)["status"] == "Preparing" and "info" not in last(bench)
     assert not bench.core.slots[0].permitted
     bench.tap()

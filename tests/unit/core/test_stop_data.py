@@ -152,7 +152,7 @@ def test_what_was_kept_survives_a_power_cut() -> None:
         ("Sample.Periodic", "00:01:03"),
         ("Sample.Periodic", "00:02:03"),
         ("Sample.Periodic", "00:03:03"),
-        ("Transaction.End", "00:03:03"),  # the last sign of life
+        ("Transaction.End", "00:03:33"),
     ]
 
 

@@ -64,9 +64,6 @@ class Bench:
     def true_utc_ms(self) -> int:
         return START_UTC_MS + self.clock.now().mono_ns // 1_000_000
 
-    def iso_now(self) -> str:
-        return moment_text(self.true_utc_ms)
-
     def later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
         self.clock.call_at(self.clock.now().mono_ns + round(seconds * SECOND), call, *args)
 

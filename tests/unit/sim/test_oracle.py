@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -283,6 +286,27 @@ def test_the_same_world_twice() -> None:
 
     assert told(1) == told(1)
     assert told(1)[0] != told(2)[0]
+
+
+def test_two_processes_tell_the_same_story() -> None:
+    """Nothing depends on the order of hashing, which differs from process to process."""
+    program = (
+        "from sim.csms.oracle import Oracle; from sim.plan import CsmsFault, Plan, Plug, Tap; from sim.world import World\n"
+        "faults = tuple(CsmsFault(at_s=9, for_s=300, how=how) for how in ('flood', 'unknown_id', 'duplicate', 'wrong_time'))\n"
+        "world = World(3, Plan(for_s=400, actions=(Plug(at_s=10), Tap(at_s=20, card='04A1B2C3')), faults=faults), csms=Oracle())\n"
+        "world.play(); print(world.trace.hash, world.csms.violations, world.csms.armed, len(world.csms.deliveries('CP1')))"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in (1, 2)
+    }
+    assert len(told) == 1
 
 
 def test_every_rule_is_explained() -> None:
