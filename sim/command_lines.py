@@ -40,7 +40,7 @@ def convert(members: dict[str, Any], strict: bool = True) -> AnyCommand:
         raise BadCommand(f'"do" is missing; it is one of {", ".join(COMMANDS)}', id_)
     kind = COMMANDS.get(do) if isinstance(do, str) else None
     if kind is None:
-        raise BadCommand(f"there is no command {do!r}{_nearest(do, COMMANDS)}; there are {', '.join(COMMANDS)}", id_)
+        raise BadCommand(_unknown(do), id_)
     try:
         if kind is Raise:
             return _raise(members, strict)
@@ -76,6 +76,10 @@ def _known(members: dict[str, Any], allowed: tuple[str, ...], what: str) -> None
             raise BadCommand(f"{key!r} is no part of {what}{_nearest(key, allowed)}; allowed are {', '.join(allowed)}")
 
 
+def _unknown(word: object) -> str:
+    return f"there is no command {word!r}{_nearest(word, COMMANDS)}; there are {', '.join(COMMANDS)}"
+
+
 def _nearest(word: object, there: Any) -> str:
     near = difflib.get_close_matches(str(word), list(there), 1)
     return f"; {near[0]!r} perhaps" if near else ""
@@ -100,6 +104,8 @@ def _words(line: str) -> dict[str, Any]:
     except ValueError as error:
         raise BadCommand(f"{line!r}: {error}") from None
     do = word.replace("-", "_")
+    if do not in COMMANDS:
+        raise BadCommand(_unknown(word))
     places = list(places_of(do))
     if do == "raise" and rest and rest[0] in FAULTS:
         places += [field for field in FAULTS[rest[0]].__struct_fields__ if field not in _EVERY_FAULT]
@@ -155,7 +161,7 @@ def usage(do: str = "") -> list[str]:
     name = do.replace("-", "_")
     kind: type[msgspec.Struct] | None = COMMANDS.get(name) or FAULTS.get(name)
     if kind is None:
-        raise BadCommand(f"there is no command {do!r}{_nearest(do, COMMANDS)}; there are {', '.join(COMMANDS)}")
+        raise BadCommand(_unknown(do))
     lines = [_first(kind)]
     shown = signature(kind)
     skipped = (*_COMMON, "at_s") if name in FAULTS else _COMMON

@@ -65,6 +65,8 @@ class Slot:
         "power_closed",
         "ready_passed",
         "reserved",
+        "sampling_from_ns",
+        "scheduled",
         "session",
         "shape",
         "stale",
@@ -95,6 +97,8 @@ class Slot:
         self.ev_left = False  # unplugged at the vehicle's side while there was a session
         self.stale = False  # plugged, no card within ConnectionTimeOut
         self.operative = True
+        self.scheduled: bool | None = None  # operative or not, once the session is over
+        self.sampling_from_ns: MonoNs = 0  # where the intervals of samples count from
         self.reserved = False
         self.drawing = False
         self.ready_passed = False  # ev_ready_s is over and the vehicle has not asked

@@ -17,7 +17,7 @@ from hal.units import MILLISECOND, MonoNs, UtcMs
 
 MOST_CANCELLED: Final = 256
 
-_Entry = list[Any]  # [at_ns, number, call or None when cancelled, arguments]
+_Entry = list[Any]  # [at_ns, number, call or None when cancelled, *arguments]
 
 
 class AsyncScheduler:
@@ -60,7 +60,7 @@ class AsyncScheduler:
         if self._tick_ns:
             at_ns = -(-at_ns // self._tick_ns) * self._tick_ns
         self._count += 1
-        entry: _Entry = [at_ns, self._count, call, args]
+        entry: _Entry = list((at_ns, self._count, call, *args))  # noqa: C410 of the exact size, which a display is not
         heapq.heappush(self._heap, entry)
         if not self._running and (self._timer is None or at_ns < self._timer_at):
             self._arm(at_ns)
@@ -70,8 +70,8 @@ class AsyncScheduler:
         """Forget a call. What is forgotten stays in the heap until it is most of it."""
         if handle[2] is None:
             return
+        del handle[3:]
         handle[2] = None
-        handle[3] = ()
         self._cancelled += 1
         if self._cancelled > MOST_CANCELLED and self._cancelled * 3 > len(self._heap) and not self._running:
             self._heap = [entry for entry in self._heap if entry[2] is not None]
@@ -101,12 +101,12 @@ class AsyncScheduler:
         try:
             while heap and heap[0][0] <= now.mono_ns:
                 entry = heapq.heappop(heap)
-                call, args = entry[2], entry[3]
+                call = entry[2]
                 if call is None:
                     self._cancelled -= 1
                 else:
                     entry[2] = None
-                    call(*args)
+                    call(*entry[3:])
         finally:
             self._instant, self._running = None, False
         while heap and heap[0][2] is None:

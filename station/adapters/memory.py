@@ -7,6 +7,7 @@ ten thousand stations: bodies are kept as they came, never encoded, and a statio
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 
 import msgspec
 
@@ -49,7 +50,8 @@ class MemoryStore:
         for gone in batch.forgets:
             rows.pop(gone, None)
         for record in batch.puts:
-            rows[record.kind, record.key] = record.body if record.v == records.LAYOUT else record
+            key = (record.kind, record.key) if record.key else _only(record.kind)
+            rows[key] = record.body if record.v == records.LAYOUT else record
         if not rows:
             del self._rows[station]
         if batch.ticket:
@@ -84,3 +86,9 @@ class MemoryStore:
 
     def close(self) -> None:
         self._waiting.clear()
+
+
+@cache
+def _only(kind: str) -> RecordKey:
+    """The key of a kind of which a station has one; shared by all stations."""
+    return (kind, "")

@@ -45,7 +45,7 @@ class HostWire:
         self._timer: TimerHandle = None
         self._timer_at: MonoNs = 0
         self._transport: TcpTransport | None = None
-        self._transport = dial(host.loop, link, deliver, host.real_ns, self._rearm)
+        self._transport = dial(host.loop, link, deliver, host.real, self._rearm)
         self._rearm()
 
     def send(self, frame: str | bytes, tell: int | None = None) -> None:
@@ -65,7 +65,7 @@ class HostWire:
             self._transport.set_ping_interval(interval_ns)
 
     def _rearm(self) -> None:
-        """Keep one timer at the link's wake-up or before it: pings move it with every frame."""
+        """Keep one timer at the link's wake-up or before it."""
         wake_at = self.link.wake_at
         if wake_at is None:
             return
@@ -101,6 +101,7 @@ class Host(Runner):
         self.speed = speed
         self.clock = AsyncScheduler(self.loop, tick_ms, speed, epoch_ms)
         self.profile = profile
+        self.real = self.real_ns  # bound once, not once a connection
         super().__init__(self.clock, self._dial, sinks)
         self.store = (
             MemoryStore(self.confirm, self._soon)

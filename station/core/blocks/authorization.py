@@ -63,8 +63,6 @@ class Authorization:
         if len(uid) > core.policies.token_max:
             self._refuse("longer than this language can say", card)
             return
-        known = core.tokens.trusted(card.token)
-        card.group = known.group if known is not None else None
         if self._opens(card) or self._stops(card) or self._takes_back(card):
             return
         self._wants(card)
@@ -95,16 +93,17 @@ class Authorization:
 
     def _decide(self, intent: Intent, purpose: Literal["start", "stop", "remote"]) -> None:
         """By what is known here where that counts, else the CSMS, else the rules for being offline (1.6 AUTH-02, AUTH-03)."""
-        core = self.core
-        trusted = core.tokens.trusted(intent.token)
-        if trusted is not None:
-            self._granted(intent, trusted)
-        elif core.connection.online and len(self.attempts) < ASKED_MOST:
+        core, known = self.core, self.core.tokens.known(intent.token)
+        if not core.connection.online:
+            self._decide_offline(intent)
+        elif core.settings.local_pre_authorize and known is not None and known.status is TokenStatus.ACCEPTED:
+            self._granted(intent, known)
+        elif len(self.attempts) < ASKED_MOST:
             self.attempts = (*self.attempts, intent)
             core.connection.put(Authorize(intent.token, purpose))
             core.lights.refresh_main()
         else:
-            self._decide_offline(intent)
+            self._refuse("too many are being asked about", intent)
 
     def _decide_offline(self, intent: Intent) -> None:
         """Nobody can be asked (1.6 OFFA-01 to 03): what is known to be bad stays bad."""

@@ -35,13 +35,12 @@ class Availability:
     `waiting` holds what has not lasted for MinimumStatusDuration yet, and since when; None until that is used.
     """
 
-    __slots__ = ("core", "operative", "told", "waiting", "wanted")
+    __slots__ = ("core", "operative", "told", "waiting")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
         self.operative = True  # the station as a whole
         self.told: list[Shown | None] = [None] * (len(core.slots) + 1)
-        self.wanted: list[bool | None] = [None] * (len(core.slots) + 1)  # scheduled for the end of a session
         self.waiting: dict[SlotId, tuple[Shown, Stamp]] | None = None
 
     def restore(self, image: Image) -> None:
@@ -63,7 +62,7 @@ class Availability:
         return [Record("availability", str(number), AvailabilityRecord(False)) for number in inoperative]
 
     def _wish(self, slot: Slot) -> bool:
-        wanted = self.wanted[slot.id]
+        wanted = slot.scheduled
         return slot.operative if wanted is None else wanted
 
     # --- status ---
@@ -73,9 +72,9 @@ class Availability:
         core = self.core
         if not core.power.ready:
             return
-        wanted = self.wanted[slot.id]
+        wanted = slot.scheduled
         if wanted is not None and slot.session is None:
-            slot.operative, self.wanted[slot.id] = wanted, None
+            slot.operative, slot.scheduled = wanted, None
         before = slot.charging_state
         passed = slot.settle()
         if passed:
@@ -209,7 +208,7 @@ class Availability:
         busy = False
         for each in slots:
             if each.session is not None and not command.operative:
-                self.wanted[each.id] = False
+                each.scheduled = False
                 busy = True
             else:
                 self._set(each, command.operative)
@@ -223,4 +222,4 @@ class Availability:
         """Who stands here when it comes back into operation begins anew: Preparing, not Finishing (1.6 row H2)."""
         if operative and not slot.operative:
             slot.finished = slot.stale = False
-        slot.operative, self.wanted[slot.id] = operative, None
+        slot.operative, slot.scheduled = operative, None

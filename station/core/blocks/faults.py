@@ -151,7 +151,9 @@ class Faults:
         for fault in self._due(number):
             fault.clears_ns = None
             if fault.cause is Cause.STORE:
-                self.core.timekeeping.leave_mark(tell=True)  # what becomes of it is told to `store_failed` or `store_works`
+                self.core.timekeeping.leave_mark(
+                    tell=True
+                )  # what becomes of it is told to `store_failed` or `store_works`
                 self._try_store(fault)
             elif not fault.present:
                 self._clear(fault)
@@ -202,6 +204,13 @@ class Faults:
             if fault.row.ends_after_s and fault.ends_ns is None:
                 fault.ends_ns = self.core.now.mono_ns + fault.row.ends_after_s * SECOND
                 self._arm(slot.id)
+
+    def session_over(self, slot: Slot) -> None:
+        """Whoever comes next has patience of his own."""
+        for fault in slot.faults or ():
+            fault.ends_ns = None
+        if slot.faults is not None:
+            self._arm(slot.id)
 
     def ends_session(self, number: SlotId) -> None:
         """A suspended session has waited long enough for its fault to go."""

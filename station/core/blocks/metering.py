@@ -48,12 +48,11 @@ class Metering:
     meter, where the station has one; it is slot 0.
     """
 
-    __slots__ = ("asked", "booted_ns", "core", "main", "sampling_from", "told_ms")
+    __slots__ = ("asked", "booted_ns", "core", "main", "told_ms")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
         self.asked: dict[Ticket, tuple[SlotId, Ask, int]] = {}
-        self.sampling_from = [0] * (len(core.shape.slots) + 1)  # monotonic ns, where the intervals of a slot count from
         self.booted_ns = core.now.mono_ns
         self.told_ms: UtcMs = 0
         self.main = Register(rated_mw(core.shape.supply_ma, 3)) if core.shape.main_meter else None
@@ -128,7 +127,7 @@ class Metering:
         if slot.phase is not Phase.RUNNING and not core.faults.wants_reading(slot):
             return
         lost_s = core.settings.meter_lost_s
-        silent_ns = core.now.mono_ns - max(slot.meter.at_ns, self.sampling_from[number])
+        silent_ns = core.now.mono_ns - max(slot.meter.at_ns, slot.sampling_from_ns)
         if silent_ns >= lost_s * SECOND:
             for ticket, (asked, why, _) in list(self.asked.items()):
                 if asked == number and why > Ask.END:
@@ -265,7 +264,7 @@ class Metering:
     # --- when ---
 
     def watch(self, slot: Slot) -> None:
-        self.sampling_from[slot.id] = self.core.now.mono_ns
+        slot.sampling_from_ns = self.core.now.mono_ns
         self.expect(slot)
         self._next_sample(slot)
 
@@ -279,7 +278,7 @@ class Metering:
         if interval <= 0 or slot.session is None:
             core.deadlines.cancel(Due.SAMPLE, slot.id)
             return
-        core.deadlines.set(Due.SAMPLE, next_sample(self.sampling_from[slot.id], interval, core.now.mono_ns), slot.id)
+        core.deadlines.set(Due.SAMPLE, next_sample(slot.sampling_from_ns, interval, core.now.mono_ns), slot.id)
 
     def take_sample(self, number: SlotId) -> None:
         slot = self.core.slots[number - 1]

@@ -33,8 +33,10 @@ CLOSE_TRIES: Final = 3
 SUPPLY_HELD_S: Final = 10  # still here so long after the supply began to fail: it did not
 
 _OF_THE_SLOT: Final = Hold.SAFE_MODE | Hold.FAULT | Hold.INOPERATIVE | Hold.RESTART  # the rest goes with the session
-_DUES: Final = (Due.POWER_OPENS, Due.POWER_CLOSED, Due.LOCK, Due.METER, Due.EV_READY, Due.IDLE, Due.FULL, Due.DRAWING)
-_FAULT_DUES: Final = (Due.FAULT_ENDS_SESSION, Due.OVER_CURRENT)
+_DUES: Final = (
+    *(Due.POWER_OPENS, Due.POWER_CLOSED, Due.LOCK, Due.METER, Due.EV_READY),
+    *(Due.IDLE, Due.FULL, Due.DRAWING, Due.OVER_CURRENT),
+)
 
 
 class Power:
@@ -132,9 +134,6 @@ class Power:
 
     def locked(self, slot: Slot) -> None:
         """The plug is held, or there is no lock: the register comes next."""
-        if slot.blocked():  # a fault came meanwhile: begin again when it has gone
-            slot.phase = Phase.IDLE
-            return
         slot.phase = Phase.READING
         slot.holds &= ~Hold.LOCK
         self.core.metering.ask_first(slot)
@@ -148,7 +147,7 @@ class Power:
             self.core.faults.found(Cause.METER, slot.id)
             self.end(slot, StopReason.OTHER, Why.ABNORMAL)
             return
-        if slot.blocked():
+        if slot.blocked():  # a fault came meanwhile: begin again when it has gone (1.6 STAT-09)
             slot.phase = Phase.IDLE
             return
         slot.holds &= ~Hold.METER
@@ -352,17 +351,16 @@ class Power:
         core, session = self.core, slot.session
         assert session is not None
         core.metering.unwatch(slot)
-        for due in (*_DUES, *_FAULT_DUES):
+        for due in _DUES:
             core.deadlines.cancel(due, slot.id)
-        kept = core.authorization.keeps_cable(slot, session)
+        core.faults.session_over(slot)
+        if core.authorization.keeps_cable(slot, session):
+            core.note("info", "cable.kept", slot.id)
         core.transactions.over(slot)
         slot.holds &= _OF_THE_SLOT
         slot.full_since = None
         core.demand.opened(slot)
-        if kept:
-            core.note("info", "cable.kept", slot.id)
-        else:
-            core.locks.unlock(slot)
+        core.locks.unlock(slot)  # which knows of a plug that is kept
         if core.lights.commanded is not None:
             core.lights.command(slot.id, None)
         core.visits.gone(slot)

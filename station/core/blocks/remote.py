@@ -36,10 +36,9 @@ class Remote:
         """Accepted when a start will be tried (1.6 RSTART-01). A charging profile with it means nothing here yet (RSTART-09)."""
         core, auth = self.core, self.core.authorization
         intent = auth.intent(command.token, origin, command.request, command.slot)
-        unknown = command.slot is not None and core.slot(command.slot) is None
         if len(command.token.uid) > core.policies.token_max:
             core.answer(ticket, Verdict("rejected", "the token is longer than this language can say"))
-        elif self._not_yet(origin) or unknown or not core.power.ready or not auth.can_start(intent):
+        elif self._not_yet(origin) or not core.power.ready or not auth.can_start(intent):
             core.answer(ticket, REJECTED)
         else:
             core.answer(ticket, ACCEPTED)

@@ -50,13 +50,6 @@ class Tokens:
         record = self.cache.get(token.uid.upper())
         return None if record is None else self._today(record)
 
-    def trusted(self, token: Token) -> TokenInfo | None:
-        """Accepted by what is known here, and the settings let that count without asking the CSMS (1.6 AUTH-03, OFFA-01)."""
-        settings = self.core.settings
-        counts = settings.local_pre_authorize if self.core.connection.online else settings.local_authorize_offline
-        known = self.known(token) if counts else None
-        return known if known is not None and known.status is TokenStatus.ACCEPTED else None
-
     def _today(self, record: TokenRecord) -> TokenInfo:
         info = record.info
         if info.expires is not None and info.expires <= self._now():

@@ -168,12 +168,13 @@ class Transactions:
             self._put(slot, tx, self._event(slot, tx, "updated", why, at, samples=(sample,)))
 
     def interrupted(self, slot: Slot, reading: Reading) -> None:
-        """The session goes on after a restart: where its register stood before and stands now (1.6 MV-20)."""
-        tx, session, what = slot.tx, slot.session, self.core.settings.sampled
+        """The session goes on after a restart: both ends of the interruption. The register did not move in it (1.6 MV-20)."""
+        tx, what = slot.tx, self.core.settings.sampled
         if tx is None or not what:
             return
         at = self._clamped(tx, self.core.timekeeping.cut())
-        before = self.core.metering.sample(slot, Context.INTERRUPTION_BEGIN, Reading(session.last_mwh), what, at)
+        still = Reading(reading.energy_mwh)
+        before = self.core.metering.sample(slot, Context.INTERRUPTION_BEGIN, still, what, at)
         self._put(slot, tx, self._event(slot, tx, "updated", Why.ABNORMAL, at, samples=(before,)))
         self.sampled(slot, Context.INTERRUPTION_END, reading, what, ())
 

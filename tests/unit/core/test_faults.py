@@ -102,7 +102,6 @@ def test_the_session(cause: Cause) -> None:
         assert [stop["reason"] for stop in bench.actions("StopTransaction")] == ["Other"]
 
 
-@spec("1.6", "16-STAT-06")
 @BY_ROW
 def test_what_is_told(cause: Cause) -> None:
     """Faulted, or a warning on the status as it is; on connector 0 what is the station's business."""

@@ -161,6 +161,7 @@ def test_the_plug_is_let_go_when_the_weld_breaks_and_the_slot_when_somebody_has_
 # --- the pilot ---
 
 
+@spec("1.6", "16-STAT-06")
 @pytest.mark.parametrize("fault", PilotFault)
 def test_a_pilot_that_is_wrong_suspends_and_comes_back(fault: PilotFault) -> None:
     bay = Bay()
@@ -196,10 +197,15 @@ def test_a_pilot_error_without_a_vehicle_is_none_of_communication() -> None:
 
 
 def test_who_is_authorised_under_a_wrong_pilot_is_not_kept_waiting_for_ever() -> None:
+    """A minute for each who tries."""
     bay = Bay()
     bay.plug()
     bay.board.set_pilot_fault(1, PilotFault.E)
     bay.run(90)
+    bay.tap()
+    bay.run(40)
+    bay.tap()
+    assert bay.slot().session is None
     bay.tap()
     bay.run(50)
     assert bay.slot().session is not None

@@ -94,6 +94,16 @@ def test_a_meter_fault_keeps_its_five_minutes_when_a_pilot_fault_comes_and_goes(
     assert len(bench.actions("StopTransaction")) == 1
 
 
+def test_a_pilot_fault_ends_the_session_after_its_minute_whatever_else_stands() -> None:
+    bench = charging()
+    begin(bench, Cause.PILOT)
+    begin(bench, Cause.METER)
+    bench.wait(59)
+    assert bench.actions("StopTransaction") == []
+    bench.wait(3)
+    assert len(bench.actions("StopTransaction")) == 1
+
+
 @pytest.mark.parametrize("cause", [Cause.OVER_VOLTAGE, Cause.EMERGENCY_STOP])
 def test_unplugged_while_faulted_is_available_when_it_clears(cause: Cause) -> None:
     """The base state keeps moving beneath."""

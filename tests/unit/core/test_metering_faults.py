@@ -271,3 +271,19 @@ def test_a_final_reading_is_taken_once_the_contactor_is_open() -> None:
     assert meter.asked == asked
     bench.give(PowerReported(1, False))
     assert any(isinstance(e, ReadMeter) for e in bench.effects[-40:])
+
+
+@pytest.mark.parametrize("silent_s", [0, 60, 400])
+def test_what_a_cut_has_ended_waits_for_a_meter_that_boots_too(silent_s: int) -> None:
+    bench = charging(sample_interval_s=10)
+    bench.wait(115)
+    known = bench.disk["alive"][""].registers[0][1]
+    later = bench.restart(answering=True)
+    meter = Meter(later)
+    meter.says = "still starting"
+    booted(later)
+    later.wait(silent_s)
+    meter.says = None
+    later.wait(5)
+    at_last = bench.register_mwh[1] if silent_s < 300 else known
+    assert stopped(later)["meterStop"] == at_last // 1000 and known < bench.register_mwh[1]

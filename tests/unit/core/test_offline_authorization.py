@@ -80,6 +80,18 @@ def test_a_link_lost_while_asking_leaves_the_decision_here() -> None:
     assert bench.core.slots[0].session is not None
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_csms_that_does_not_answer_is_none_to_ask(allowed: bool) -> None:
+    image = {"token": {CARD: TokenRecord(ACCEPTED, START_UTC_MS)}}
+    bench = CoreBench(settings=Settings(local_authorize_offline=allowed), image=image)
+    bench.connect()
+    bench.plug()
+    bench.answer_all()
+    bench.tap(CARD)
+    bench.wait(31)
+    assert (bench.core.slots[0].session is not None) is allowed
+
+
 @spec("1.6", "TC_037_1_CS", "16-START-07")
 def test_a_session_begun_offline_is_told_afterwards() -> None:
     bench = offline(ACCEPTED)

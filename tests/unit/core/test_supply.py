@@ -120,6 +120,20 @@ def test_equal_shares_and_all_of_it_again_when_the_other_has_gone(monkeypatch: p
     assert bay.offers() == [32, None]
 
 
+def test_an_offer_goes_up_only_when_those_that_went_down_have_been_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left is given at once, the rest six seconds later: a car has five to follow."""
+    bay = shared(monkeypatch, 40)
+    bay.charge("zoe-r110")
+    bay.plug("zoe-r110", slot=2)
+    bay.tap(OTHER)
+    offers = [(at, what) for at, what in bay.acts("Offer(")]
+    [down] = [at for at, what in offers if what == "Offer(slot=1, limit_ma=20000)"]
+    assert (down, "Offer(slot=2, limit_ma=8000)") in offers
+    bay.run(10)
+    [up] = [at for at, what in bay.acts("Offer(") if what == "Offer(slot=2, limit_ma=20000)"]
+    assert up - down == pytest.approx(6)
+
+
 def test_a_car_that_draws_less_gives_the_rest_away_after_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """And has it back as soon as it wants it."""
     bay = shared(monkeypatch, 40)

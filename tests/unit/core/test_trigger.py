@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from ocpp_client.link import LinkUp
+from station.words.commands import Trigger
+from station.words.outcomes import ACCEPTED as ACCEPTED_HERE
 from station.words.settings import Settings
 from tests.builders import CARD, CoreBench
 from tests.spec import spec
@@ -107,6 +109,7 @@ def test_a_connector_that_means_nothing_to_the_message_is_ignored(slot: int) -> 
     before = len(bench.calls)
     assert trigger(bench, "Heartbeat", slot) == ACCEPTED
     assert told(bench, before) == [("Heartbeat", None)]
+    assert bench.ask(Trigger("heartbeat", slot)) == ACCEPTED_HERE
     bench = pending()
     before = len(bench.calls)
     assert trigger(bench, "BootNotification", slot) == ACCEPTED
