@@ -78,7 +78,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from ocpp_client.link import LinkProfile, check_profile
 from ocpp_client.tls import TlsProfile
 from sim import commands as cmd
 from sim import options
@@ -350,10 +349,8 @@ async def virtual_station(
     NotInTime with what was wrong. ValueError for options that make no sense; OSError for files. A bug in the station is raised at the end.
     """
     secret = password.encode() if isinstance(password, str) else password
-    files = {"ca_file": ca, "certificate_file": cert, "key_file": key}
-    named = {name: str(path) for name, path in files.items() if path is not None}
-    profile = TlsProfile(**named) if named else None  # type: ignore[arg-type]  # file names only
-    check_profile(LinkProfile(csms, id, ("ocpp1.6",), secret, profile))
+    tls = _tls(ca, cert, key)
+    options.check_url(csms, [id], secret, tls)
     recording = FrameFile(Path(record)) if record is not None else None
     tap = _Tap(recording, Cleaner([secret] if secret else []))
     delivery = Delivery(tap, [EventFile(Path(events), _complain)] if events is not None else [], compat)
@@ -363,7 +360,7 @@ async def virtual_station(
         options.built(template, slots, vendor=vendor, model=model, serial=serial, firmware=firmware),
         settings=options.differing(auth, settings or {}),
         password=secret,
-        tls=profile,
+        tls=tls,
         store=str(store) if store is not None else None,
         seed=seed,
         sinks=delivery,
@@ -384,6 +381,12 @@ async def virtual_station(
             recording.close()
     if tap.errors:
         raise tap.errors[0]
+
+
+def _tls(ca: Path | str | None, cert: Path | str | None, key: Path | str | None) -> TlsProfile | None:
+    if ca is None and cert is None and key is None:
+        return None
+    return TlsProfile(ca_file=str(ca or ""), certificate_file=str(cert or ""), key_file=str(key or ""))
 
 
 def _complain(text: str) -> None:

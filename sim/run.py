@@ -163,12 +163,15 @@ class Contact(Watch):
         if note.code == "link.up":
             self._up.add(unit.id)
         elif note.code == "link.down" and self._speak and unit.id not in self._up:
-            why = str(note.values[0])
-            reason = why.replace(unit.id, "ID")
-            if reason not in self._told:
-                self._told.add(reason)
-                print(f"station-sim run: {why}", file=sys.stderr, flush=True)
+            self.complain(unit.id, str(note.values[0]))
         super().note(unit, note)
+
+    def complain(self, identity: str, why: str) -> None:
+        """Say it, unless that has been said, of this station or of another."""
+        reason = why.replace(identity, "ID")
+        if reason not in self._told:
+            self._told.add(reason)
+            print(f"station-sim run: {why}", file=sys.stderr, flush=True)
 
 
 class Run:
@@ -288,11 +291,13 @@ class Run:
             return WRONG
         never = [identity for identity in live.ids if not live.ear.of(identity).accepted]
         if never:
-            seen = live.ear.of(never[0])
-            why = seen.failure or "the CSMS has not accepted it yet"
             within = f" within {self.args.connect_within:g} s" if not timely else ""
             count = "the charger was" if len(live.ids) == 1 else f"{len(never)} of {len(live.ids)} chargers were"
-            print(f"station-sim run: {count} never accepted by the CSMS{within}: {why}", file=sys.stderr)
+            failure = live.ear.of(never[0]).failure
+            if failure:
+                self.watch.complain(never[0], failure)
+            why = "" if failure else "; it is connected, or still on its way"
+            print(f"station-sim run: {count} never accepted by the CSMS{within}{why}", file=sys.stderr)
             return UNCONNECTED
         return WRONG if self.prompt is not None and self.prompt.failed else FINE
 

@@ -16,7 +16,8 @@ from sim.checkers.cards import Cards
 from sim.checkers.eyes import Promise
 from sim.checkers.grants import Grant
 from sim.checkers.power import Giving
-from sim.checkers.view import Call, Payload, SlotView, View, info_of
+from sim.checkers.seen import Call, Payload, SlotView, info_of
+from sim.checkers.view import View
 from station.core.effects import Answer, Ask
 from station.words.commands import StartSession
 from station.words.common import Origin, Token

@@ -11,7 +11,8 @@ from hal.actions import PermitPower
 from hal.signals import FaultAcknowledged
 from hal.units import MILLISECOND, SlotId
 from sim.checkers.eyes import Promise
-from sim.checkers.view import Call, Payload, View
+from sim.checkers.seen import Call, Payload
+from sim.checkers.view import View
 from station.core.effects import Restart
 
 SAFE_AFTER: Final = 3

@@ -10,7 +10,8 @@ from typing import Any
 
 from hal.units import UtcMs
 from sim.checkers.excuses import broken
-from sim.checkers.view import Payload, View, info_of
+from sim.checkers.seen import Payload, info_of
+from sim.checkers.view import View
 from sim.plan import ClockFault, CsmsFault
 from station.words.common import TokenStatus
 from station.words.records import TokenRecord

@@ -14,7 +14,8 @@ from sim.checkers.cards import utc_ms
 from sim.checkers.eyes import Promise
 from sim.checkers.orderly import transaction_of
 from sim.checkers.records import row_of
-from sim.checkers.view import Call, Payload, View
+from sim.checkers.seen import Call, Payload
+from sim.checkers.view import View
 from sim.scheduler import START_UTC_MS
 from station.words.records import EventRecord, OutboxRecord, SessionRecord
 

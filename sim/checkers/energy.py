@@ -13,7 +13,8 @@ from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.orderly import transaction_of
 from sim.checkers.records import row_of
-from sim.checkers.view import Call, SlotView, View
+from sim.checkers.seen import Call, SlotView
+from sim.checkers.view import View
 from sim.plan import ContactorFault, CsmsFault, MeterFault
 from station.words.facts import TransactionTold
 from station.words.records import OutboxRecord

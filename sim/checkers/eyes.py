@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from hal.disk import Forget, Persist
 from sim.checkers import Broken, Checker
-from sim.checkers.view import Call, View
+from sim.checkers.seen import Call
+from sim.checkers.view import View
 from station.core.effects import Effect, Input, Restart
 
 if TYPE_CHECKING:
@@ -130,13 +131,13 @@ class Eyes(Checker):
             view.stopped()
 
     def settled(self, world: World) -> None:
+        if world.bugs:
+            raise self.broken(world, "a step raised an exception")
         for view in self._views.values():
             view.now_ns = world.clock.now().mono_ns
             if view.now_ns > view.due_ns:
                 view.due()
             self._moment("ends", view)
-        if world.bugs:
-            raise self.broken(world, "a step raised an exception")
 
     def _moment(self, name: str, view: View) -> None:
         for handler in self._moments[name]:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from sim.checkers import Broken
 from sim.checkers.eyes import Promise
-from sim.checkers.view import Call, Payload, View
+from sim.checkers.seen import Call, Payload
+from sim.checkers.view import View
 
 
 class Specification(Promise):

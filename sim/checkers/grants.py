@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from hal.units import SECOND, MonoNs, SlotId
-from sim.checkers.view import SlotView, View
+from sim.checkers.seen import SlotView
+from sim.checkers.view import View
 from station.words.common import Origin
 
 EDGE_NS: Final[MonoNs] = SECOND // 10

@@ -12,7 +12,8 @@ from hal.signals import BoardReady, FaultAcknowledged, PowerReported
 from hal.units import SlotId
 from sim.checkers.events import body, slot_of
 from sim.checkers.eyes import Promise
-from sim.checkers.view import SlotView, View
+from sim.checkers.seen import SlotView
+from sim.checkers.view import View
 from station.words.records import EventRecord
 
 OPENS_S: Final = 1.2  # one second, and a little for the report that the contactor did not move

@@ -14,7 +14,8 @@ from hal.signals import BoardFault, CardPresented, MeterRead
 from hal.units import SECOND, MonoNs, SlotId
 from sim.checkers.eyes import Promise
 from sim.checkers.power import ORDERLY
-from sim.checkers.view import Call, Payload, SlotView, View, info_of
+from sim.checkers.seen import Call, Payload, SlotView, info_of
+from sim.checkers.view import View
 from station.words.records import SessionRecord
 
 WITHIN_S: Final = 3.1  # three seconds, and a little for what stands at the same instant

@@ -12,7 +12,8 @@ from hal.actions import Offer, PermitPower
 from hal.signals import BoardFault, FaultAcknowledged, LockReported, VehicleChanged
 from hal.units import SECOND, Cause, LockState, MonoNs, Pilot, SlotId
 from sim.checkers.eyes import Promise
-from sim.checkers.view import SlotView, View
+from sim.checkers.seen import SlotView
+from sim.checkers.view import View
 
 CUTS: Final = frozenset({Cause.EMERGENCY_STOP, Cause.GROUND_FAULT, Cause.PILOT, Cause.OVER_CURRENT})
 ORDERLY: Final = frozenset({Cause.UNDER_VOLTAGE, Cause.OVER_VOLTAGE, Cause.TEMPERATURE})

@@ -11,7 +11,8 @@ from hal.disk import Record
 from hal.units import SECOND, MonoNs
 from sim.checkers.eyes import Promise
 from sim.checkers.ledger import Row
-from sim.checkers.view import Call, View
+from sim.checkers.seen import Call
+from sim.checkers.view import View
 from station.words.facts import TransactionTold
 from station.words.records import DeadLetter, EventRecord, OutboxRecord
 

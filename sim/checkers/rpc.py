@@ -12,7 +12,8 @@ from hal.signals import CardPresented
 from hal.units import SECOND, MonoNs
 from ocpp_client.link import LinkDown
 from sim.checkers.eyes import Promise
-from sim.checkers.view import Call, Payload, View
+from sim.checkers.seen import Call, Payload
+from sim.checkers.view import View
 from station.core.effects import Answer, Ask
 
 INBOUND: Final = 16  # calls of the CSMS that may wait; above it they may be refused out of turn

@@ -14,7 +14,8 @@ from hal.units import SlotId
 from ocpp_client.link import FrameReceived
 from sim.checkers.cards import Cards
 from sim.checkers.eyes import Promise
-from sim.checkers.view import Call, Payload, SlotView, View
+from sim.checkers.seen import Call, Payload, SlotView
+from sim.checkers.view import View
 from station.words.records import SessionRecord
 
 

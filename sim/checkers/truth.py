@@ -13,7 +13,8 @@ from hal.signals import LockReported, PowerReported
 from hal.units import MILLISECOND, LockState, MilliWh, MonoNs, SlotId
 from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
-from sim.checkers.view import SlotView, View
+from sim.checkers.seen import SlotView
+from sim.checkers.view import View
 from sim.plan import ContactorFault, LockFault
 
 OPENS_NS: Final[MonoNs] = 200 * MILLISECOND
@@ -34,7 +35,7 @@ class Opens(Promise):
 
     def told_PowerReported(self, view: View, item: PowerReported) -> None:
         slot = view.slots[item.slot - 1]
-        if item.closed or slot.permitted or not slot.withdrawn_ns or slot.mirror_ns != view.now_ns:
+        if item.closed or slot.permitted or slot.withdrawn_ns < 0 or slot.mirror_ns != view.now_ns:
             return
         late_ns = view.now_ns - slot.withdrawn_ns
         if late_ns > OPENS_NS and not _contactor_broken(view, slot):

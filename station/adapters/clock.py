@@ -67,13 +67,18 @@ class AsyncScheduler:
         return entry
 
     def cancel(self, handle: _Entry) -> None:
-        """Forget a call. What is forgotten stays in the heap until it is most of it."""
+        """Forget a call. What is forgotten stays in the heap for a while."""
         if handle[2] is None:
             return
         del handle[3:]
         handle[2] = None
         self._cancelled += 1
-        if self._cancelled > MOST_CANCELLED and self._cancelled * 3 > len(self._heap) and not self._running:
+        if not self._running:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Let go of what was cancelled, once that is a fifth of the heap."""
+        if self._cancelled > MOST_CANCELLED and self._cancelled * 5 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2] is not None]
             heapq.heapify(self._heap)
             self._cancelled = 0
@@ -109,6 +114,8 @@ class AsyncScheduler:
                     call(*entry[3:])
         finally:
             self._instant, self._running = None, False
+        self._sweep()
+        heap = self._heap
         while heap and heap[0][2] is None:
             heapq.heappop(heap)
             self._cancelled -= 1

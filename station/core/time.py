@@ -1,9 +1,9 @@
 """Station time: an offset over the monotonic clock, and whether it can be trusted (station.md §8).
 
 The OS clock is never set. Before any trusted source has spoken, time is a guess that goes on from the last sign of life over any number of
-boots, and stamps carry (boot, monotonic) besides. Once the time is known, a stamp of this boot is set right to the millisecond. One of a
-boot that ended first keeps its distance from the later guesses and moves with them: between two boots nobody can know more than that the
-station was off, and the end of that chain is now known, while its beginning may be days old.
+boots, and stamps carry (boot, monotonic) besides. Once the time is known, all that was guessed moves by what the guess was wrong. For a
+stamp of this boot that is right to the millisecond. Between two boots nobody can know more than that the station was off; the end of that
+chain is now known, while its beginning may be days old.
 """
 
 from __future__ import annotations
@@ -67,6 +67,4 @@ class StationTime:
         """A stamp that was made while time was untrusted, set right as well as it can be; others stay."""
         if not stamp.boot or not self.trusted:
             return stamp
-        if stamp.boot == self.boot:
-            return Stamp(max(stamp.mono_ms + self.offset_ms, EARLIEST_MS))
         return Stamp(max(stamp.utc_ms + self.offset_ms - self.guess_ms, EARLIEST_MS))

@@ -104,6 +104,30 @@ def test_nor_does_the_status_that_some_need_to_hear_before_a_start() -> None:
     assert told[:5] == ["BootNotification", *["StatusNotification"] * 3, "StartTransaction"]
 
 
+@spec("1.6", "16-TXQ-03", "16-STAT-07")
+def test_nor_does_what_has_changed_meanwhile() -> None:
+    bench = offline(600)
+    bench.pilot(Pilot.B)
+    before = len(bench.calls)
+    reconnect(bench)
+    told = [frame[2] for frame in bench.calls[before:]]
+    assert told.index("StatusNotification") < 3 and told.count("MeterValues") == 600
+
+
+@spec("1.6", "16-TXQ-03", "16-BOOT-04")
+def test_nor_before_a_start_that_was_made_while_the_csms_made_up_its_mind() -> None:
+    bench = CoreBench(settings=Settings(allow_offline_unknown=True))
+    bench.give(LinkUp("ocpp1.6"))
+    bench.answer("BootNotification", {"status": "Pending", "currentTime": bench.iso(), "interval": 60})
+    bench.charging()
+    bench.wait(60)
+    before = len(bench.calls)
+    bench.answer("BootNotification", {"status": "Accepted", "currentTime": bench.iso(), "interval": 60})
+    bench.answer_all()
+    told = [frame[2] for frame in bench.calls[before:]]
+    assert told[:4] == [*["StatusNotification"] * 3, "StartTransaction"]
+
+
 def test_in_conversation_the_end_is_told_before_the_status_that_follows() -> None:
     bench = charging()
     bench.wait(MINUTE)
@@ -188,11 +212,12 @@ def test_after_a_time_out_the_same_id_and_bytes_after_an_error_a_new_id() -> Non
 def test_after_the_last_attempt_the_next_message_has_its_turn() -> None:
     bench = started(connected(transaction_attempts=2, transaction_retry_s=1, sample_interval_s=MINUTE))
     bench.refuse()
-    bench.answering = False
     bench.pilot(Pilot.C)
-    bench.wait(2)
-    bench.refuse()
     bench.answer_all()
+    bench.answering = False
+    bench.wait(1)
+    assert bench.open_call is not None and bench.open_call[2] == "StartTransaction"
+    bench.refuse()
     bench.answering = True
     bench.wait(MINUTE)
     assert len(ids(bench, "StartTransaction")) == 2 and len(ids(bench, "MeterValues")) == 1
@@ -208,7 +233,8 @@ def test_time_without_connection_is_no_attempt() -> None:
         bench.give(LinkUp("ocpp1.6"))
         while bench.open_call is not None and bench.open_call[2] != "StartTransaction":
             bench.answer(bench.open_call[2], {})
-    assert bench.open_call is not None and waiting(bench)[0].attempts == 0
+    assert bench.open_call is not None
+    assert waiting(bench)[0].attempts == bench.core.connection.outbox.records[0].attempts == 0
     assert len(set(ids(bench, "StartTransaction"))) == 1
     bench.answer("StartTransaction", {"transactionId": 3, "idTagInfo": {"status": "Accepted"}})
     assert bench.core.connection.transactions == {bench.core.slots[0].session.id: 3}
