@@ -53,6 +53,7 @@ class Due(enum.IntEnum):
     ASK = 27
     RESTART = 28
     OVER_CURRENT = 29
+    UNLOCK = 30  # a lock that would not open is told again
 
 
 DeadlineKey: TypeAlias = tuple[Due, SlotId]

@@ -134,7 +134,9 @@ def _message(number: int, record: OutboxRecord, why: str = "", given_up: str = "
 
 
 def _print(station: Station, everything: bool) -> None:
-    print(f"{station.id}: {_count(len(station.waiting), 'message')} waiting, {_count(len(station.dead), 'dead letter')}")
+    print(
+        f"{station.id}: {_count(len(station.waiting), 'message')} waiting, {_count(len(station.dead), 'dead letter')}"
+    )
     for title, messages in (("waiting", station.waiting), ("dead", station.dead)):
         shown = messages if everything else messages[:SHOWN]
         for one in shown:

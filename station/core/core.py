@@ -373,6 +373,7 @@ DUE: Final[dict[Due, Callable[[StationCore, SlotId], None]]] = {
     Due.POWER_OPENED: lambda core, slot: core.power.still_closed(slot),
     Due.POWER_CLOSED: lambda core, slot: core.power.still_open(slot),
     Due.LOCK: lambda core, slot: core.locks.late(slot),
+    Due.UNLOCK: lambda core, slot: core.locks.again(slot),
     Due.METER: lambda core, slot: core.metering.late(slot),
     Due.METER_LOST: lambda core, slot: core.metering.lost(slot),
     Due.EV_READY: lambda core, slot: core.power.ev_ready_passed(slot),

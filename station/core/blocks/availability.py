@@ -16,7 +16,7 @@ from station.words.commands import ChangeAvailability
 from station.words.common import Origin, SlotStatus, Stamp, Why
 from station.words.facts import NO_TROUBLE, StatusChanged, Trouble
 from station.words.outcomes import ACCEPTED, REJECTED, SCHEDULED
-from station.words.questions import AnyAnswer, LinkLost
+from station.words.questions import AnyAnswer, LinkLost, TimedOut
 from station.words.records import AvailabilityRecord, Image
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Availability:
         self.core.connection.put(StatusChanged(number, shown[0], self.core.stamp(), shown[1]))
 
     def answered(self, told: StatusChanged, answer: AnyAnswer) -> None:
-        if isinstance(answer, LinkLost):
+        if isinstance(answer, LinkLost | TimedOut):  # it may never have arrived
             self.told[told.slot] = None
 
     def reconnected(self, everything: bool) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from hal.clock import Due
 from hal.disk import Forget, Record, RecordKey
+from hal.marks import mark
 from hal.units import Cause
 from ocpp_client.outbox import Queued, Told
 from statemachine.faults import By
@@ -128,6 +129,7 @@ class Delivery:
         owed, self.owed = self.owed, None
         if owed is None:
             return
+        mark("delivery.owed")
         core, head = self.core, self.core.connection.outbox.head
         puts = [
             Record("outbox", queued.key, queued.record(core.policies.version))
@@ -147,11 +149,13 @@ class Delivery:
             return
         thinned = outbox.thin()
         if thinned:
+            mark("outbox.thinned")
             core.emit(Forget(tuple(("outbox", queued.key) for queued in thinned)))
             core.note("warning", "outbox.thinned", 0, len(thinned))
         if outbox.over:
             self.look_at = outbox.counter + LOOK_AGAIN
             if not self.full:
+                mark("outbox.full")
                 self.full = True
                 core.note("error", "outbox.full", 0, outbox.waiting)
                 core.faults.found(Cause.STORE, 0, "nothing more can wait for the CSMS", By.QUEUE)
@@ -187,6 +191,7 @@ class Delivery:
         if not gone:
             core.persist((Record("outbox", queued.key, record),))
             return
+        mark("outbox.dead_letter")
         letter = DeadLetter(record, why, core.stamp())
         if self.dead is None:
             self.dead = {}

@@ -55,6 +55,10 @@ class Demand:
             self._fading(slot)
         elif slot.changing_ns is not None:
             self._forget(slot)
+        self.drew(slot, draws)
+
+    def drew(self, slot: Slot, draws: MilliAmps) -> None:
+        """How much flows, by a reading whose register need not be credible: one that draws too much counts too fast."""
         if slot.offered_ma is not None and draws * 100 > slot.offered_ma * OVER_PERCENT:
             self._too_much(slot)
         else:

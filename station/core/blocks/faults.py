@@ -190,6 +190,8 @@ class Faults:
             core.touch(slot)
         if fault.row.power is Power.DERATE:
             core.supply.share()
+        if fault.cause is Cause.LIGHTS:
+            core.lights.again()
         self._arm(fault.slot)
         core.note("info", "fault.cleared", fault.slot, fault.cause.value)
         if self._lasts(fault):

@@ -53,6 +53,12 @@ class Lights:
         for slot in self.core.slots:
             self.refresh(slot)
 
+    def again(self) -> None:
+        """The lamps are back: what they show is not what they were told meanwhile."""
+        self.shown = [OFF] * len(self.shown)
+        self.refresh_all()
+        self.refresh_main()
+
     def _over(self, number: SlotId) -> tuple[Light | None, Light | None]:
         transient = self.transient.get(number) if self.transient else None
         return transient, self.commanded.get(number) if self.commanded else None

@@ -17,6 +17,7 @@ from station.words.common import StopReason, Why
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
+AGAIN_S: Final = 30  # between tries to open a lock that jammed
 MOVES_S: Final = 5
 
 
@@ -84,6 +85,12 @@ class Locks:
             core.note("error", "lock.opened", slot.id)
             core.power.end(slot, StopReason.OTHER, Why.ABNORMAL, cut=True)
 
+    def again(self, number: int) -> None:
+        """Some time after a lock would not open: it may have been freed by hand."""
+        slot = self.core.visits.slot(number)
+        if not self.core.deadlines.pending(Due.LOCK, number):
+            self.let_go(slot)
+
     def late(self, number: int) -> None:
         """It has not reached the end that it was sent to."""
         core, slot = self.core, self.core.visits.slot(number)
@@ -91,5 +98,6 @@ class Locks:
             core.faults.found(Cause.LOCK_WILL_NOT_CLOSE, number)
         elif slot.lock is not LockState.OPEN:
             core.faults.found(Cause.LOCK_WILL_NOT_OPEN, number)
+            core.after(Due.UNLOCK, AGAIN_S, number)
         core.remote.lock_failed(slot)
         core.touch(slot)

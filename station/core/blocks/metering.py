@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from hal.actions import ReadMeter
 from hal.clock import Due
+from hal.marks import mark
 from hal.signals import MeterFailed, MeterRead
 from hal.units import SECOND, STATION, Cause, Reading, SlotId, Ticket, UtcMs
 from meter.register import Register, rated_mw
@@ -152,6 +153,8 @@ class Metering:
         verdict = register.take(item.reading, core.now.mono_ns)
         if verdict == "refused":
             core.note("warning", "meter.refused", number, item.reading.energy_mwh)
+            if slot is not None and slot.phase is Phase.RUNNING and item.reading.current_ma:
+                core.demand.drew(slot, max(item.reading.current_ma))
             self._unusable(slot, why, attempt)
             return
         if verdict == "break":
@@ -191,6 +194,7 @@ class Metering:
         """
         core, after = self.core, register.last
         assert after is not None
+        mark("meter.register_break")
         core.note("error", "meter.register_break", number, register.before_mwh, after.energy_mwh)
         core.events.register_break(number, register.before_mwh, after.energy_mwh)
         if slot is not None and slot.session is not None and slot.session.first_mwh is not None:

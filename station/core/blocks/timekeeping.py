@@ -11,6 +11,7 @@ import msgspec
 
 from hal.clock import Due
 from hal.disk import Record
+from hal.marks import mark
 from ocpp_client.outbox import Told
 from station.core.time import ALIVE_MS, CUT_MS
 from station.words.common import Sample, Stamp
@@ -87,6 +88,7 @@ class Timekeeping:
         What is out keeps its bytes.
         """
         core, mend = self.core, self._mend
+        mark("time.mended")
         puts = []
         for queued in core.connection.outbox.records:
             told = queued.told if queued is core.connection.rpc.out else self._mended(queued.told)

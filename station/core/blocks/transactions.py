@@ -14,6 +14,7 @@ import functools
 from typing import TYPE_CHECKING, Literal
 
 from hal.disk import Record
+from hal.marks import mark
 from hal.units import MilliWh, Reading
 from meter.sampling import fewer
 from statemachine.claims import Hold
@@ -172,6 +173,7 @@ class Transactions:
         tx, what = slot.tx, self.core.settings.sampled
         if tx is None or not what:
             return
+        mark("transaction.interrupted")
         at = self._clamped(tx, self.core.timekeeping.cut())
         still = Reading(reading.energy_mwh)
         before = self.core.metering.sample(slot, Context.INTERRUPTION_BEGIN, still, what, at)
@@ -307,6 +309,7 @@ class Transactions:
     def _clamped(self, tx: Transaction, stamp: Stamp) -> Stamp:
         """What is told of a transaction never goes back in time, whatever the clock does meanwhile."""
         if stamp.utc_ms < tx.last_ms:
+            mark("time.went_back")
             stamp = Stamp(tx.last_ms, stamp.boot, stamp.mono_ms)
         tx.last_ms = stamp.utc_ms
         return stamp

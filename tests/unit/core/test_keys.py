@@ -10,7 +10,10 @@ from typing import Any, Final
 
 import pytest
 
+from hal.units import Pilot
 from ocpp_client.dialects.v16.keys import KEYS
+from station.words.common import Measurand
+from station.words.settings import Settings
 from tests.builders import CoreBench
 from tests.spec import spec
 
@@ -156,3 +159,19 @@ def test_a_station_with_a_fixed_cable() -> None:
     assert get(bench, "UnlockConnectorOnEVSideDisconnect") == ("false", True)
     assert change(bench, "UnlockConnectorOnEVSideDisconnect", "true") == "Rejected"
     assert get(bench, "ConnectorPhaseRotation") == ("0.RST,1.RST", False)
+
+
+@spec("1.6", "16-KEY-StopTransactionMaxMeterValues")
+def test_a_stop_says_no_more_than_the_key_tells() -> None:
+    bench = connected(
+        answering=True,
+        settings=Settings(stop_values_max=12, stop_sampled=(Measurand.ENERGY_IMPORT,), sample_interval_s=10),
+    )
+    assert get(bench, "StopTransactionMaxMeterValues") == ("12", True)
+    bench.charging()
+    bench.wait(1000)
+    bench.tap()
+    bench.pilot(Pilot.B)
+    bench.answer_all()
+    [stop] = bench.actions("StopTransaction")
+    assert 6 < len(stop["transactionData"]) <= 12
