@@ -5,7 +5,7 @@ Pure: the transport says what happened (`connected`, `receive`, `lost`, ...), th
 order. It joins WebSocket (websocket.py) and TLS (tls.py) and adds what needs a clock: time-outs of opening and closing,
 pings and their deadline (OCPP-J 1.6, 2.0.1 and 2.1, chapters on the connection; WebSocketPingInterval).
 
-Not here: reconnecting and its back-off (station.core), sockets (station.shell.tcp), calls and answers (rpc.py).
+What it is given and says is in link_types.py. Not here: reconnecting and its back-off (station.core), sockets (station.shell.tcp), calls and answers (rpc.py).
 
 A sign of life is any complete frame that comes after a ping, not only its pong: who still sends is there, and one who
 sends but does not listen is found by the time-outs of our calls. Bytes of an unfinished frame are none.
@@ -15,120 +15,47 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Final, Literal, TypeAlias
-
-import msgspec
+from typing import Final
 
 from hal.units import SECOND, MonoNs
-from ocpp_client import websocket
+from ocpp_client.link_types import (
+    CloseTransport,
+    Connect,
+    FrameFlushed,
+    FrameReceived,
+    LinkDown,
+    LinkOutput,
+    LinkProfile,
+    LinkReason,
+    LinkUp,
+    PauseReading,
+    ResumeReading,
+    Told,
+    WriteEof,
+    check_profile,
+    check_url,
+)
 from ocpp_client.tls import TlsFault, TlsProfile, TlsStream
-from ocpp_client.websocket import Agreed, Ended, Endpoint, Messages, Opening
+from ocpp_client.websocket import Agreed, Ended, Messages, Opening
 
-
-class LinkProfile(msgspec.Struct, frozen=True):
-    """What to dial and how. `identity` is appended to `url` by us. Times in nanoseconds."""
-
-    url: str
-    identity: str
-    subprotocols: tuple[str, ...]  # in order of preference
-    password: bytes | None = None  # basic authentication; the user is the identity
-    tls: TlsProfile | None = None  # None with wss://: the roots of the operating system
-    open_timeout_ns: MonoNs = 30 * SECOND
-    pong_timeout_ns: MonoNs = 30 * SECOND
-    close_timeout_ns: MonoNs = 5 * SECOND
-    ping_interval_ns: MonoNs = 0  # 0: no pings of our own
-    max_frame_bytes: int = 1 << 20  # of one incoming message, and of what may wait for a peer that does not read
-
-    def __repr__(self) -> str:
-        password = "" if self.password is None else ", password=..."
-        return f"LinkProfile({self.identity!r}, {', '.join(self.subprotocols)}{password})"  # a URL may hold secrets too
-
-
-check_url: Final = websocket.check_url
-
-
-def check_profile(profile: LinkProfile) -> Endpoint:
-    """The endpoint to dial. Raises ValueError with a sentence for people, which never holds a password."""
-    endpoint = check_url(profile.url, profile.identity)
-    if not profile.subprotocols:
-        raise ValueError("no subprotocol to offer; say which OCPP versions may be spoken")
-    if profile.password is not None and ":" in profile.identity:
-        raise ValueError("an identity with a colon cannot be used with a password (RFC 7617)")
-    if profile.tls is not None and not endpoint.secure:
-        raise ValueError("TLS is configured, but the URL is ws://; use wss://")
-    return endpoint
-
-
-LinkReason: TypeAlias = Literal[
-    "refused",  # no TCP connection
-    "timeout",  # not open in time
-    "tls",  # see LinkDown.tls
-    "http",  # answered, but not with 101
-    "subprotocol",  # none agreed, or one not offered
-    "protocol",  # the server broke the rules of HTTP or WebSocket
-    "closed",  # with a close frame, by the server or by us
-    "lost",  # without one
-    "pong",  # no sign of life after a ping
-    "stalled",  # it does not take what we send
+__all__ = [
+    "CloseTransport",
+    "Connect",
+    "FrameFlushed",
+    "FrameReceived",
+    "Link",
+    "LinkDown",
+    "LinkOutput",
+    "LinkProfile",
+    "LinkReason",
+    "LinkUp",
+    "PauseReading",
+    "ResumeReading",
+    "Told",
+    "WriteEof",
+    "check_profile",
+    "check_url",
 ]
-
-
-class LinkUp(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """The connection is open and this subprotocol was agreed, one of those offered."""
-
-    subprotocol: str
-
-
-class LinkDown(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """The connection is over or never was. Nothing of it follows."""
-
-    reason: LinkReason
-    detail: str  # one sentence for people, the URL as sent in front
-    http_status: int | None = None
-    close_code: int | None = None  # of the server's close frame, else of ours
-    tls: TlsFault | None = None
-
-
-class FrameReceived(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """One whole text message."""
-
-    frame: str
-
-
-class FrameFlushed(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """The frame sent with this `tell` has left the transport's buffer."""
-
-    tell: int
-
-
-class Connect(msgspec.Struct, frozen=True):
-    """Open a TCP connection, then call `connected` or `connect_failed`. The link itself speaks TLS."""
-
-    host: str
-    port: int
-    tls: bool
-
-
-class CloseTransport(msgspec.Struct, frozen=True):
-    """Close the connection, or stop trying; `abort`: without writing what waits."""
-
-    abort: bool
-
-
-class WriteEof(msgspec.Struct, frozen=True):
-    """Nothing will be written after this."""
-
-
-class PauseReading(msgspec.Struct, frozen=True):
-    """Read no more for now."""
-
-
-class ResumeReading(msgspec.Struct, frozen=True):
-    """Read again."""
-
-
-Told: TypeAlias = LinkUp | LinkDown | FrameReceived | FrameFlushed  # for the core
-LinkOutput: TypeAlias = bytes | Connect | CloseTransport | WriteEof | PauseReading | ResumeReading | Told
 
 
 class _Stage(enum.Enum):

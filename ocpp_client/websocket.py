@@ -16,6 +16,7 @@ import base64
 import http
 import re
 import urllib.parse
+import uuid
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -190,6 +191,7 @@ class Messages:
 
     def __init__(self, max_bytes: int) -> None:
         self._protocol = Protocol(Side.CLIENT, state=State.OPEN, max_size=max_bytes, logger=_QUIET)
+        self._protocol.id = _ID
         self._parts: bytearray | None = None  # of a fragmented message
         self._over = False
         self.heard = False
@@ -295,6 +297,7 @@ class _Quiet:
 
 
 _QUIET: Final = cast(Any, _Quiet())  # one for all connections
+_ID: Final = uuid.UUID(int=0)  # so is this: the library draws an id a connection for its log, and would keep it
 _OUR_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011})
 
 

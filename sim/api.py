@@ -172,8 +172,7 @@ async def virtual_station(
     options.check_url(csms, [id], secret, tls)
     shape = options.built(template, slots, vendor=vendor, model=model, serial=serial, firmware=firmware)
     wanted = options.differing(auth, settings or {})
-    recording = FrameFile(Path(record)) if record is not None else None
-    tap = _Tap(recording, Cleaner([secret] if secret else []))
+    tap = _Tap(FrameFile(Path(record)) if record is not None else None, Cleaner([secret] if secret else []))
     files = [EventFile(Path(events), _complain)] if events is not None else []
     delivery = Delivery(tap, files, compat)
     live = Live(

@@ -20,7 +20,7 @@ Each command teaches more: station-sim COMMAND --help
 
 
 def parser() -> argparse.ArgumentParser:
-    from sim import account, completion, demo, run
+    from sim import account, completion, demo, replay, run, soak
     from sim.csms import cli as csms
 
     top = argparse.ArgumentParser(
@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_parser(commands)
     csms.add_parser(commands)
     account.add_parser(commands)
+    soak.add_parser(commands)
+    replay.add_parser(commands)
     completion.add_parser(commands, parser)
     return top
 

@@ -138,9 +138,14 @@ class RestorePower(Command, frozen=True, kw_only=True, tag="restore_power"):
 
 
 class Supply(Command, frozen=True, kw_only=True, tag="supply"):
-    """The voltage of the house: 230 is as it should be, below 196 or above 253 every slot has a fault."""
+    """What the house gives: `amps` for each phase, shared by all slots; `volts`, 230 as it should be, below 196 or above 253 a fault."""
 
-    volts: Annotated[int, Meta(ge=0, le=1000)]
+    amps: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    volts: Annotated[int, Meta(ge=0, le=1000)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.amps is None and self.volts is None:
+            raise ValueError("amps or volts is needed")
 
 
 class Start(Command, frozen=True, kw_only=True, tag="start"):

@@ -93,8 +93,9 @@ def run(args: argparse.Namespace) -> int:
         for uid, status in cards.items():
             if status is not None and status.value not in CARD_STATUS:
                 raise ValueError(f"--card {uid}: its status is one of {', '.join(CARD_STATUS)}")
-    except ValueError as error:
-        print(f"station-sim demo: {error}", file=sys.stderr)
+        options.check_files(args)
+    except (OSError, ValueError) as error:
+        print(f"station-sim demo: {options.sentence(error)}", file=sys.stderr)
         return 2
     with contextlib.ExitStack() as stack:
         folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="station-sim-")))

@@ -239,8 +239,12 @@ class Executor:
         return {}
 
     def supply(self, station: str, c: cmd.Supply) -> Result:
-        self._board(station).set_mains(c.volts * 1000)
-        return {"volts": c.volts}
+        if c.amps is not None:
+            self._core(station)
+            self.live.limit_supply(station, c.amps * 1000)
+        if c.volts is not None:
+            self._board(station).set_mains(c.volts * 1000)
+        return {name: value for name, value in (("amps", c.amps), ("volts", c.volts)) if value is not None}
 
     # --- the operator ---
 

@@ -13,16 +13,16 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from hal.clock import Rng, TimerHandle
+from hal.clock import Due, Rng, TimerHandle
 from hal.disk import Persist, Record
-from hal.units import SECOND, MonoNs
+from hal.units import SECOND, MilliAmps, MonoNs
 from ocpp_client.link import LinkDown, check_profile
 from ocpp_client.tls import TlsProfile
 from sim import plan
 from sim.board import SimBoard
 from sim.fleet import Fleet
 from sim.rng import Stream
-from station.core.effects import Effect, Input, Note, Publish
+from station.core.effects import Effect, Input, Note, Publish, Wake
 from station.shell.host import Host, SystemRng
 from station.shell.runner import Deliver, Plan, Sinks, Unit, Wire
 from station.words.common import TokenInfo, TokenStatus
@@ -283,6 +283,17 @@ class Live(Fleet):
         self.host.boot(self.unit(identity))
         self.moved(identity)
         return True
+
+    def limit_supply(self, identity: str, supply_ma: MilliAmps) -> None:
+        """From now on the house has so much for each phase. No board can say so: what the station was built for changes under it."""
+        unit = self.unit(identity)
+        unit.plan = msgspec.structs.replace(
+            unit.plan, shape=msgspec.structs.replace(unit.plan.shape, supply_ma=supply_ma)
+        )
+        if unit.core is not None:
+            unit.core.shape = unit.plan.shape
+            unit.core.deadlines.set(Due.SUPPLY, self.host.clock.mono_ns())
+            self.host.post(unit, Wake())
 
     # --- waiting ---
 

@@ -157,6 +157,20 @@ def tls(args: argparse.Namespace) -> TlsProfile | None:
     return TlsProfile(ca_file=str(args.ca or ""), certificate_file=str(args.cert or ""), key_file=str(args.key or ""))
 
 
+def sentence(error: Exception) -> str:
+    """What was wrong, for people."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def check_files(args: argparse.Namespace) -> None:
+    """Raises OSError when a file that is to be written cannot be."""
+    for path in (args.record, args.events):
+        if path is not None:
+            path.open("ab").close()
+
+
 def check_url(url: str, ids: list[str], secret: bytes | None, profile: TlsProfile | None) -> None:
     """Raises ValueError when it cannot be dialled."""
     check_profile(LinkProfile(url, ids[0], ("ocpp1.6",), secret, profile))

@@ -25,7 +25,7 @@ class Prompt:
     """`answer` gets one Answer for each command. `ended` is set once the input has ended and all is done; `failed` counts what was not."""
 
     def __init__(self, executor: Executor, answer: Callable[[Answer], None]) -> None:
-        self._executor = executor
+        self.executor = executor
         self._answer = answer
         self._last: dict[str, asyncio.Task[None]] = {}
         self._ending: asyncio.Task[None] | None = None
@@ -52,7 +52,7 @@ class Prompt:
 
     def _queue(self, station: str, work: Coroutine[None, None, None]) -> None:
         """Behind what was told before for this station, or where there is only one, before."""
-        queue = station if len(self._executor.live.ids) > 1 else ""
+        queue = station if len(self.executor.live.ids) > 1 else ""
         self._last[queue] = asyncio.create_task(_after(self._last.get(queue), work))
 
     def end(self) -> None:
@@ -65,7 +65,7 @@ class Prompt:
             task.cancel()
 
     async def _do(self, command: AnyCommand) -> None:
-        self._tell(await self._executor.do(command))
+        self._tell(await self.executor.do(command))
 
     async def _refuse(self, answer: Answer) -> None:
         self._tell(answer)
@@ -78,7 +78,7 @@ class Prompt:
         if self._last:
             await asyncio.wait(set(self._last.values()))
         if command is not None:
-            self._tell(await self._executor.do(command))
+            self._tell(await self.executor.do(command))
         self.ended.set()
 
     def _tell(self, answer: Answer) -> None:

@@ -25,6 +25,7 @@ from sim.prompt import Prompt, feed
 from sim.telling import Teller, Watch
 from station.adapters.delivery import Delivery
 from station.adapters.event_file import EventFile
+from station.adapters.sqlite_file import StoreError
 from station.core.effects import Note
 from station.shell.runner import Unit
 from station.words.common import TokenStatus
@@ -117,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
     """Exit status: see EPILOG."""
     try:
         return asyncio.run(Run(args, wanted(args)).play())
-    except (OSError, ValueError) as error:
-        for line in str(error).splitlines():
+    except (OSError, StoreError, ValueError) as error:
+        for line in options.sentence(error).splitlines():
             print(f"station-sim run: {line}", file=sys.stderr)
         return MISUSED
 
@@ -244,13 +245,13 @@ class Run:
     async def _until_over(self, live: Live) -> bool:
         """Until a signal, the end of what was to be done, or no connection in time: then False."""
         args = self.args
-        executor = Executor(live)
         ends = [asyncio.create_task(self.stopped.wait())]
         if args.commands is not None:
-            self.prompt = Prompt(executor, self.teller.answer)
+            self.prompt = Prompt(Executor(live), self.teller.answer)
             feed(self.prompt, args.commands)
             ends.append(asyncio.create_task(self.prompt.ended.wait()))
         if self.wants.plan is not None:
+            executor = self.prompt.executor if self.prompt is not None else Executor(live)
             over = live_plan.play(self.wants.plan, live, executor, self.teller.planned)
             ends.append(asyncio.create_task(over.wait()))
         if args.drivers:

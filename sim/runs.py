@@ -1,7 +1,8 @@
 """One run of the world from a seed and a plan, and what came of it; and counterexamples, which are files.
 
-A counterexample holds seed, plan, the broken promise in words, the marks reached, the last lines of the trace, and the input log of each core,
-which reproduces the old story exactly even when the plan would tell another one today. Not here: many runs (`soak.py`), pictures (`replay.py`).
+A counterexample holds seed, plan, the broken promise in words, the marks reached, the last lines of the trace, and the input log of each
+core, which reproduces the old story exactly even when the plan would tell another one today.
+Not here: many runs (`soak.py`), pictures (`replay.py`).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import argparse
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from sim.runs import Outcome, breaks, counterexample, run, save
 from sim.shrink import shrink, size
 from sim.swarm import KINDS, draw
 
-CHUNK = 8
+CHUNK = 4
 EXAMPLES = """\
 examples:
   station-sim soak --seconds 60 --seed 1
@@ -93,8 +94,10 @@ def soak(first: int, seconds: float, seeds: int, jobs: int, progress: Any = None
     report = Report(first)
     started = time.monotonic()
     last_shown = 0.0
+    room = threading.Semaphore(2 * jobs)  # the pool would take all there is
     with multiprocessing.Pool(jobs) as pool:
-        for outcomes in pool.imap_unordered(_chunk, _chunks(first, seeds, started + seconds)):
+        for outcomes in pool.imap_unordered(_chunk, _chunks(first, seeds, started + seconds, room)):
+            room.release()
             for outcome in outcomes:
                 report.add(outcome)
             report.real_s = time.monotonic() - started
@@ -114,9 +117,10 @@ def soak(first: int, seconds: float, seeds: int, jobs: int, progress: Any = None
     return report
 
 
-def _chunks(first: int, seeds: int, until: float) -> Iterator[list[int]]:
+def _chunks(first: int, seeds: int, until: float, room: threading.Semaphore) -> Iterator[list[int]]:
+    """Seeds to run, as long as there is time, and never far ahead of those who run them."""
     number = first
-    while (seeds and number < first + seeds) or (not seeds and time.monotonic() < until):
+    while room.acquire() and ((seeds and number < first + seeds) or (not seeds and time.monotonic() < until)):
         end = min(number + CHUNK, first + seeds) if seeds else number + CHUNK
         yield list(range(number, end))
         number = end

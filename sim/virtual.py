@@ -104,9 +104,9 @@ class VirtualStation:
         """The mains are back: the station boots."""
         await self._do(cmd.RestorePower())
 
-    async def supply(self, volts: int) -> None:
-        """The voltage of the house; 230 is as it should be."""
-        await self._do(cmd.Supply(volts=volts))
+    async def supply(self, *, amps: int | None = None, volts: int | None = None) -> None:
+        """What the house gives: so many amperes a phase for all slots together; so many volts, 230 as it should be."""
+        await self.do({"do": "supply", "amps": amps, "volts": volts})
 
     # --- the operator ---
 

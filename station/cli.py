@@ -19,6 +19,7 @@ from station import outbox_cli
 from station.adapters.cloudevents import Compat, envelope
 from station.adapters.delivery import Delivery
 from station.adapters.event_file import EventFile
+from station.adapters.sqlite_file import StoreError
 from station.config import Config, load
 from station.core.effects import Note, Publish, Shutdown
 from station.shell.host import Host, SystemRng, os_boot_id
@@ -157,7 +158,11 @@ async def serve(config: Config, as_json: bool) -> int:
         print(f"station: events.file: {config.events} cannot be opened ({error.strerror})", file=sys.stderr)
         return 2
     delivery = Delivery(lines, files, config.compat)
-    host = delivery.runner = Host(delivery, lambda unit: config.profile, store=config.store)
+    try:
+        host = delivery.runner = Host(delivery, lambda unit: config.profile, store=config.store)
+    except StoreError as error:
+        print(f"station: store.file: {error}", file=sys.stderr)
+        return 2
     plan = Plan(config.shape, config.settings, os_boot=os_boot_id())
     unit = Unit(config.identity, plan, config.board(), SystemRng())
     host.add(unit)

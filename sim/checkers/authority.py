@@ -154,6 +154,8 @@ class Authorised(Giving):
         grant = Grant(uid, Origin.CARD)
         if desk.cards.here(view, uid):
             self._grant(view, grant)
+        if any(g.open and g.granted_ns is not None for g in mine):
+            grant.sure = False  # it may have taken the one before back
         self._add(view, grant)
 
     def replied_RemoteStartTransaction(self, view: View, call: Call, payload: Payload | None) -> None:

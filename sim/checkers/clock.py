@@ -17,6 +17,8 @@ from sim.checkers.records import row_of
 from sim.checkers.seen import Call, Payload
 from sim.checkers.view import View
 from sim.scheduler import START_UTC_MS
+from station.words.common import Context
+from station.words.facts import MeterTold, TransactionTold
 from station.words.records import EventRecord, OutboxRecord, SessionRecord
 
 WITHIN_MS: Final = 2_000
@@ -90,8 +92,8 @@ class RightTime(Promise):
     def __init__(self) -> None:
         super().__init__()
         self._trust: dict[str, Trust] = {}
-        # Of a record: the boot in which it was made, whether the time was known then, and the slack then.
-        self._made: dict[tuple[str, str], tuple[int, bool, int]] = {}
+        # Of a record: the boot in which it was made, whether the time was known then, the slack then, and whether it tells of the past.
+        self._made: dict[tuple[str, str], tuple[int, bool, int, bool]] = {}
         self._tainted: set[str] = set()
 
     def boots(self, view: View) -> None:
@@ -123,7 +125,8 @@ class RightTime(Promise):
     def put_outbox(self, view: View, key: str, record: OutboxRecord) -> None:
         if key not in view.ledger.rows:
             trust = self._trust[view.id]
-            self._made[view.id, key] = (view.boots, trust.known, trust.slack_ms)
+            past = self._past(view, record.fact)
+            self._made[view.id, key] = (view.boots, trust.known, trust.slack_ms, past)
             if trust.lied and record.fact.session:
                 self._tainted.add(record.fact.session)  # its later stamps must not come before this one
 
@@ -140,14 +143,20 @@ class RightTime(Promise):
         made = self._made.get((view.id, row.key)) if row is not None else None
         if row is None or made is None or row.call is not None or row.transaction in self._tainted:
             return
-        boot, known, slack_ms = made
+        boot, known, slack_ms, past = made
         if not known and not (trust.known and boot == view.boots):
             return
         at_ms = utc_ms(stamps(call)[-1])
         slack_ms = slack_ms if known else trust.slack_ms
-        if row.kind == "ended" and row.transaction in self._resumed(view):
+        if past:
             at_ms = max(at_ms, START_UTC_MS + row.put_ns // MILLISECOND)
         self._judge(view, call.action, at_ms, row.put_ns, slack_ms)
+
+    def _past(self, view: View, fact: TransactionTold | MeterTold) -> bool:
+        """It tells of the last sign of life before a cut: the end of what the cut ended, or the beginning of an interruption."""
+        if isinstance(fact, TransactionTold) and fact.kind == "ended":
+            return fact.session in self._resumed(view)
+        return any(sample.context is Context.INTERRUPTION_BEGIN for sample in fact.samples)
 
     def _resumed(self, view: View) -> set[str]:
         rows = view.image.get("session", {}).values()

@@ -1,8 +1,7 @@
 """The core: `step(now, input) -> list[Effect]`, no I/O, no clock, no threads; the same code on a charger and in every simulation.
 
-It is made of slots (`statemachine/slot.py`) and of blocks named after the specification, each owning its part of the state and its
-deadlines. A step hands the input to one block, then lets changed slots settle, then lets the connection send.
-Not here: how a version speaks.
+It is made of slots (`statemachine/slot.py`) and of blocks named after the specification, each owning its part of state and deadlines. A
+step hands the input to one block, then lets changed slots settle, then lets the connection send. Not here: how a version speaks.
 """
 
 from __future__ import annotations

@@ -216,3 +216,29 @@ def test_the_examples_of_the_command_reference_are_commands() -> None:
     for line, words in rows:
         told, said = read(line), read(words)
         assert msgspec.structs.replace(told, id=None) == said
+
+
+def test_a_lower_supply_is_shared() -> None:
+    """Two cars at 32 A each; the house has 20 A left, then 10: one waits, and charges again when there is more."""
+
+    async def play() -> None:
+        async with virtual_csms() as csms, virtual_station(csms=csms.url, auth="free") as cp:
+            for slot in (1, 2):
+                await cp.plug(slot, car="zoe-r110")
+                await cp.wait_for_status(slot, "charging")
+            assert [slot.offered_a for slot in (await cp.status()).slots] == [31.0, 31.0]
+            await cp.supply(amps=20)
+            assert [slot.offered_a for slot in (await cp.status()).slots] == [10.0, 10.0]
+            await cp.supply(amps=10)
+            await cp.wait_for_status(2, "suspended_evse")
+            await cp.do("pause 4")  # a car has three seconds to stop drawing
+            assert (await cp.slot(2)).why == "power is off because the supply has no share left for it"
+            assert (await cp.slot(1)).offered_a == 10.0
+            await cp.supply(amps=63)
+            await cp.wait_for_status(2, "charging")
+            await cp.supply(volts=180)
+            assert (await cp.wait_for_event("faulted")).data["error"]["code"] == "UnderVoltage"
+            with pytest.raises(CommandFailed, match="amps or volts"):
+                await cp.supply()
+
+    asyncio.run(play())

@@ -6,6 +6,8 @@ import asyncio
 import json
 import signal
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +101,36 @@ def test_nobody_listens() -> None:
         (("--csms", "http://127.0.0.1"), "begins with neither ws:// nor wss://"),
         (("--slots", "x"), "invalid int value"),
         (("--template", "ladder"), "two-sockets-22kw"),
-        (("--events", "/proc/nowhere/x"), "nowhere"),
+        (("--events", "/proc/nowhere/x"), "station-sim run: /proc/nowhere/x: No such file or directory"),
+        (("--record", "/proc"), "station-sim run: /proc: Is a directory"),
+        (("--store", "/proc/nowhere/x"), "station-sim run: cannot use /proc/nowhere/x as a store"),
     ],
 )
 def test_a_wrong_call_begins_nothing(options: tuple[str, ...], words: str) -> None:
     done = asyncio.run(run(*options, url="ws://127.0.0.1:1"))
     assert done.status == 2 and done.out == "" and words in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--sessions", "0"), "at least 1"),
+        (("--card", "04:no_credit"), "one of accepted, blocked"),
+        (("--record", "/proc"), "/proc: Is a directory"),
+        (("--slots", "99"), "from 1 to 64"),
+    ],
+)
+def test_a_wrong_demo_begins_nothing(options: tuple[str, ...], words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sim.cli", "demo", "--exit", *options],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 2 and done.stdout == "" and words in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # --- security ---------------------------------------------------------------------------------------------------------

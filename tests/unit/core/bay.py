@@ -1,4 +1,4 @@
-"""A whole station in the small world, as somebody sees it who stands before it with a card and a car: real board, lock, contactor, meter."""
+"""A whole station in the small world, as somebody sees it who stands before it with a card and a car."""
 
 from __future__ import annotations
 

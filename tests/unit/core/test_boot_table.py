@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -16,6 +16,7 @@ from station.core.boot import BootInfo
 from station.words.settings import Settings
 from tests.builders import CARD, CoreBench
 from tests.spec import spec
+from tests.unit.core.bay import Bay
 
 SOCKET = "two-sockets-22kw"
 RESUME = Settings(after_restart="resume")
@@ -214,3 +215,20 @@ def test_a_supply_that_fails_and_does_not_go_leaves_a_station_that_works() -> No
     bench.pilot(Pilot.C)
     bench.answer_all()
     assert bench.statuses()[-1] == "Charging"
+
+
+@pytest.mark.parametrize("after_restart", ["end", "resume"])
+def test_a_power_cut_on_a_real_board(after_restart: Literal["end", "resume"]) -> None:
+    """Billed to the Wh either way; whoever goes on is given power again by itself."""
+    bay = Bay(Settings(after_restart=after_restart, aligned_interval_s=0))
+    bay.charge()
+    bay.world.cut_power(bay.world.units["CP1"])
+    bay.run(90)
+    assert bay.truth().closed is (after_restart == "resume")
+    assert bay.locked is (after_restart == "resume")
+    if after_restart == "resume":
+        bay.tap()
+    bay.run(10)
+    [start], [stop] = bay.heard("StartTransaction"), bay.heard("StopTransaction")
+    assert stop["reason"] == ("Local" if after_restart == "resume" else "PowerLoss")
+    assert stop["meterStop"] - start["meterStart"] == bay.board.true_energy_mwh(1) // 1000

@@ -1,0 +1,121 @@
+"""What the link (link.py) is given and says: the profile to dial with, what the transport shall do, what the core hears.
+
+Data only, but for the check of a profile. Import it from `ocpp_client.link`, the door to all of this.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from hal.units import SECOND, MonoNs
+from ocpp_client import websocket
+from ocpp_client.tls import TlsFault, TlsProfile
+from ocpp_client.websocket import Endpoint
+
+
+class LinkProfile(msgspec.Struct, frozen=True):
+    """What to dial and how. `identity` is appended to `url` by us. Times in nanoseconds."""
+
+    url: str
+    identity: str
+    subprotocols: tuple[str, ...]  # in order of preference
+    password: bytes | None = None  # basic authentication; the user is the identity
+    tls: TlsProfile | None = None  # None with wss://: the roots of the operating system
+    open_timeout_ns: MonoNs = 30 * SECOND
+    pong_timeout_ns: MonoNs = 30 * SECOND
+    close_timeout_ns: MonoNs = 5 * SECOND
+    ping_interval_ns: MonoNs = 0  # 0: no pings of our own
+    max_frame_bytes: int = 1 << 20  # of one incoming message, and of what may wait for a peer that does not read
+
+    def __repr__(self) -> str:
+        password = "" if self.password is None else ", password=..."
+        return f"LinkProfile({self.identity!r}, {', '.join(self.subprotocols)}{password})"  # a URL may hold secrets too
+
+
+check_url: Final = websocket.check_url
+
+
+def check_profile(profile: LinkProfile) -> Endpoint:
+    """The endpoint to dial. Raises ValueError with a sentence for people, which never holds a password."""
+    endpoint = check_url(profile.url, profile.identity)
+    if not profile.subprotocols:
+        raise ValueError("no subprotocol to offer; say which OCPP versions may be spoken")
+    if profile.password is not None and ":" in profile.identity:
+        raise ValueError("an identity with a colon cannot be used with a password (RFC 7617)")
+    if profile.tls is not None and not endpoint.secure:
+        raise ValueError("TLS is configured, but the URL is ws://; use wss://")
+    return endpoint
+
+
+LinkReason: TypeAlias = Literal[
+    "refused",  # no TCP connection
+    "timeout",  # not open in time
+    "tls",  # see LinkDown.tls
+    "http",  # answered, but not with 101
+    "subprotocol",  # none agreed, or one not offered
+    "protocol",  # the server broke the rules of HTTP or WebSocket
+    "closed",  # with a close frame, by the server or by us
+    "lost",  # without one
+    "pong",  # no sign of life after a ping
+    "stalled",  # it does not take what we send
+]
+
+
+class LinkUp(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The connection is open and this subprotocol was agreed, one of those offered."""
+
+    subprotocol: str
+
+
+class LinkDown(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The connection is over or never was. Nothing of it follows."""
+
+    reason: LinkReason
+    detail: str  # one sentence for people, the URL as sent in front
+    http_status: int | None = None
+    close_code: int | None = None  # of the server's close frame, else of ours
+    tls: TlsFault | None = None
+
+
+class FrameReceived(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """One whole text message."""
+
+    frame: str
+
+
+class FrameFlushed(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The frame sent with this `tell` has left the transport's buffer."""
+
+    tell: int
+
+
+class Connect(msgspec.Struct, frozen=True):
+    """Open a TCP connection, then call `connected` or `connect_failed`. The link itself speaks TLS."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+class CloseTransport(msgspec.Struct, frozen=True):
+    """Close the connection, or stop trying; `abort`: without writing what waits."""
+
+    abort: bool
+
+
+class WriteEof(msgspec.Struct, frozen=True):
+    """Nothing will be written after this."""
+
+
+class PauseReading(msgspec.Struct, frozen=True):
+    """Read no more for now."""
+
+
+class ResumeReading(msgspec.Struct, frozen=True):
+    """Read again."""
+
+
+Told: TypeAlias = LinkUp | LinkDown | FrameReceived | FrameFlushed  # for the core
+LinkOutput: TypeAlias = bytes | Connect | CloseTransport | WriteEof | PauseReading | ResumeReading | Told
