@@ -5,7 +5,8 @@ Pure: the transport says what happened (`connected`, `receive`, `lost`, ...), th
 order. It joins WebSocket (websocket.py) and TLS (tls.py) and adds what needs a clock: time-outs of opening and closing,
 pings and their deadline (OCPP-J 1.6, 2.0.1 and 2.1, chapters on the connection; WebSocketPingInterval).
 
-What it is given and says is in link_types.py. Not here: reconnecting and its back-off (station.core), sockets (station.shell.tcp), calls and answers (rpc.py).
+Not here: what it is given and says (link_types.py, to be imported from here), reconnecting and its back-off
+(station.core), sockets (station.shell.tcp), calls and answers (rpc.py).
 
 A sign of life is any complete frame that comes after a ping, not only its pong: who still sends is there, and one who
 sends but does not listen is found by the time-outs of our calls. Bytes of an unfinished frame are none.
@@ -13,12 +14,12 @@ sends but does not listen is found by the time-outs of our calls. Bytes of an un
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from typing import Final
 
 from hal.units import SECOND, MonoNs
 from ocpp_client.link_types import (
+    TIMEOUT_HINTS,
     CloseTransport,
     Connect,
     FrameFlushed,
@@ -30,6 +31,7 @@ from ocpp_client.link_types import (
     LinkUp,
     PauseReading,
     ResumeReading,
+    Stage,
     Told,
     WriteEof,
     check_profile,
@@ -56,16 +58,6 @@ __all__ = [
     "check_profile",
     "check_url",
 ]
-
-
-class _Stage(enum.Enum):
-    NEW = "new"
-    DIALLING = "connecting"
-    SECURING = "TLS handshake"
-    ASKING = "WebSocket handshake"
-    OPEN = "open"
-    CLOSING = "closing"
-    DOWN = "down"
 
 
 _WRITE_EOF: Final = WriteEof()
@@ -99,7 +91,7 @@ class Link:
         check_profile(profile)
         self._profile = profile
         self._draw = draw
-        self._stage = _Stage.NEW
+        self._stage = Stage.NEW
         self._tls: TlsStream | None = None
         self._opening: Opening | None = None
         self._messages: Messages | None = None
@@ -116,11 +108,11 @@ class Link:
     @property
     def is_open(self) -> bool:
         """Between LinkUp and the first sign of the end: `send` sends."""
-        return self._stage is _Stage.OPEN
+        return self._stage is Stage.OPEN
 
     def open(self, now_ns: MonoNs) -> list[LinkOutput]:
         """Starts the attempt; once."""
-        if self._stage is not _Stage.NEW:
+        if self._stage is not Stage.NEW:
             return []
         endpoint = check_profile(self._profile)
         out: list[LinkOutput] = []
@@ -131,27 +123,27 @@ class Link:
                 text = f"certificates or keys cannot be loaded ({wrong}); look at the files and PEM texts of [tls]"
                 self._down(out, "tls", text, tls=TlsFault.FILES)
                 return out
-        self._stage = _Stage.DIALLING
+        self._stage = Stage.DIALLING
         self._deadline = self.wake_at = now_ns + self._profile.open_timeout_ns
         return [Connect(endpoint.host, endpoint.port, endpoint.secure)]
 
     def connected(self, now_ns: MonoNs) -> list[LinkOutput]:
         """The TCP connection is there."""
-        if self._stage is _Stage.DOWN:
+        if self._stage is Stage.DOWN:
             return [CloseTransport(abort=True)]
         out: list[LinkOutput] = []
-        if self._stage is _Stage.DIALLING:
+        if self._stage is Stage.DIALLING:
             if self._tls is None:
                 self._ask(out)
             else:
-                self._stage = _Stage.SECURING
+                self._stage = Stage.SECURING
                 out.append(self._tls.start())
         return out
 
     def connect_failed(self, now_ns: MonoNs, why: str) -> list[LinkOutput]:
         """There will be no TCP connection."""
         out: list[LinkOutput] = []
-        if self._stage is not _Stage.DOWN:
+        if self._stage is not Stage.DOWN:
             self._down(out, "refused", why)
         return out
 
@@ -167,7 +159,7 @@ class Link:
     def receive_eof(self, now_ns: MonoNs) -> list[LinkOutput]:
         """The server sends no more."""
         out: list[LinkOutput] = []
-        if self._stage is _Stage.NEW or self._stage is _Stage.DOWN:
+        if self._stage is Stage.NEW or self._stage is Stage.DOWN:
             return out
         for piece in self._messages.receive_eof() if self._messages else ():
             if piece:
@@ -181,7 +173,7 @@ class Link:
     def lost(self, now_ns: MonoNs, why: str) -> list[LinkOutput]:
         """The transport is gone; `why` is the end of a sentence."""
         out: list[LinkOutput] = []
-        if self._stage is not _Stage.DOWN:
+        if self._stage is not Stage.DOWN:
             self._gone(out, f"the connection was lost: {why}")
         return out
 
@@ -191,7 +183,7 @@ class Link:
         With `tell` the transport shall call `flushed` once its buffer is empty.
         """
         messages = self._messages
-        if messages is None or self._stage is not _Stage.OPEN:
+        if messages is None or self._stage is not Stage.OPEN:
             return []
         out: list[LinkOutput] = []
         piece = messages.send(frame.encode() if isinstance(frame, str) else frame)
@@ -209,13 +201,13 @@ class Link:
     def close(self, now_ns: MonoNs, code: int = 1000, reason: str = "") -> list[LinkOutput]:
         """Ends the link; no frame is delivered after this. Raises ValueError for a code that must not be sent."""
         out: list[LinkOutput] = []
-        if self._stage is _Stage.OPEN and self._messages:
+        if self._stage is Stage.OPEN and self._messages:
             if self._paused:
                 out.append(_RESUME)
             self._put(out, self._messages.close(code, reason))
             self._closing(now_ns, LinkDown("closed", self._sentence("closed by the station"), None, code))
-        elif self._stage not in (_Stage.CLOSING, _Stage.DOWN):
-            if self._stage is not _Stage.NEW:
+        elif self._stage not in (Stage.CLOSING, Stage.DOWN):
+            if self._stage is not Stage.NEW:
                 out.append(CloseTransport(abort=True))
             self._down(out, "closed", "closed by the station before it was open")
         return out
@@ -225,7 +217,7 @@ class Link:
         out: list[LinkOutput] = []
         if self.wake_at is None or now_ns < self.wake_at:
             return out
-        if self._stage is _Stage.OPEN:
+        if self._stage is Stage.OPEN:
             self._beat(now_ns, out)
         elif self._verdict is not None:
             out.append(CloseTransport(abort=True))
@@ -233,13 +225,13 @@ class Link:
         else:
             out.append(CloseTransport(abort=True))
             within = f"within {self._profile.open_timeout_ns / SECOND:g} s"
-            self._down(out, "timeout", f"the {self._stage.value} {within}; {_TIMEOUT_HINT.get(self._stage, '')}")
+            self._down(out, "timeout", f"the {self._stage.value} {within}; {TIMEOUT_HINTS.get(self._stage, '')}")
         return out
 
     def set_ping_interval(self, now_ns: MonoNs, interval_ns: MonoNs) -> None:
         """From now on; 0: no pings of our own. Moves `wake_at`."""
         self._ping_every = interval_ns
-        if self._stage is _Stage.OPEN:
+        if self._stage is Stage.OPEN:
             self._ping_at = now_ns + interval_ns if interval_ns > 0 else None
             self._pong_at = self._pong_at if interval_ns > 0 else None
             self._plan()
@@ -247,7 +239,7 @@ class Link:
     def pause_writing(self) -> list[LinkOutput]:
         """The transport's buffer is full: read no more, so that no more answers and pongs come to be sent."""
         self._paused = True
-        return [_PAUSE] if self._stage is _Stage.OPEN else []
+        return [_PAUSE] if self._stage is Stage.OPEN else []
 
     def resume_writing(self, now_ns: MonoNs) -> list[LinkOutput]:
         """The server took what waited, which is a sign of life too."""
@@ -255,7 +247,7 @@ class Link:
         self._backlog = 0
         if self._messages is not None:
             self._messages.heard = True
-        return [_RESUME] if self._stage is _Stage.OPEN else []
+        return [_RESUME] if self._stage is Stage.OPEN else []
 
     def flushed(self, now_ns: MonoNs) -> list[LinkOutput]:
         """The transport's buffer is empty."""
@@ -284,11 +276,11 @@ class Link:
         plain = tls.receive(data)
         if pending := tls.take():
             out.append(pending)
-        if self._stage is _Stage.SECURING and tls.secured and tls.failure is None:
+        if self._stage is Stage.SECURING and tls.secured and tls.failure is None:
             self._ask(out)
         if plain:
             self._read(now_ns, plain, out)
-        if self._stage is _Stage.DOWN:
+        if self._stage is Stage.DOWN:
             return
         if tls.failure is not None:
             self._close_transport(out)
@@ -299,13 +291,13 @@ class Link:
     def _ask(self, out: list[LinkOutput]) -> None:
         profile = self._profile
         self._opening = Opening(check_profile(profile), profile.subprotocols, self._draw(16))
-        self._stage = _Stage.ASKING
+        self._stage = Stage.ASKING
         self._put(out, self._opening.request(profile.identity, profile.password))
 
     def _up(self, now_ns: MonoNs, agreed: Agreed, out: list[LinkOutput]) -> None:
         self._opening = None
         self._messages = Messages(self._profile.max_frame_bytes)
-        self._stage = _Stage.OPEN
+        self._stage = Stage.OPEN
         self._deadline = None
         self.set_ping_interval(now_ns, self._ping_every)
         out.append(LinkUp(agreed.subprotocol))
@@ -359,7 +351,7 @@ class Link:
 
     def _closing(self, now_ns: MonoNs, verdict: LinkDown) -> None:
         """Waits for the server to end the connection, as RFC 6455 7.1.1 asks of a client."""
-        self._stage = _Stage.CLOSING
+        self._stage = Stage.CLOSING
         self._verdict = verdict
         self._ping_at = self._pong_at = None
         self._deadline = now_ns + self._profile.close_timeout_ns
@@ -372,11 +364,11 @@ class Link:
             code = verdict.close_code if answer in (None, 1005) else answer
             self._clear()
             out.append(LinkDown(verdict.reason, verdict.detail + more, None, code))
-        elif self._stage is _Stage.SECURING:
+        elif self._stage is Stage.SECURING:
             self._down(
                 out, "tls", f"{text}, during the TLS handshake; check that this port speaks TLS", tls=TlsFault.CUT
             )
-        elif self._stage is _Stage.ASKING:
+        elif self._stage is Stage.ASKING:
             self._down(out, "lost", f"{text}, before a complete HTTP answer came")
         else:
             self._down(out, "lost", text)
@@ -393,17 +385,10 @@ class Link:
         out.append(LinkDown(reason, self._sentence(text), http_status, None, tls))
 
     def _clear(self) -> None:
-        self._stage = _Stage.DOWN
+        self._stage = Stage.DOWN
         self._tls = self._opening = self._messages = self._verdict = None
         self._deadline = self._ping_at = self._pong_at = self.wake_at = None
         self._tells = None
 
     def _sentence(self, text: str) -> str:
         return f"{check_profile(self._profile).shown}: {text}"
-
-
-_TIMEOUT_HINT: Final = {
-    _Stage.DIALLING: "check the name, port and firewall",
-    _Stage.SECURING: "check that this port speaks TLS",
-    _Stage.ASKING: "check that this is a WebSocket endpoint",
-}

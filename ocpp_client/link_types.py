@@ -1,10 +1,12 @@
-"""What the link (link.py) is given and says: the profile to dial with, what the transport shall do, what the core hears.
+"""What the link (link.py) is given and says: the profile to dial with, what the transport shall do, what the core
+hears, and how far it has come.
 
 Data only, but for the check of a profile. Import it from `ocpp_client.link`, the door to all of this.
 """
 
 from __future__ import annotations
 
+import enum
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -119,3 +121,22 @@ class ResumeReading(msgspec.Struct, frozen=True):
 
 Told: TypeAlias = LinkUp | LinkDown | FrameReceived | FrameFlushed  # for the core
 LinkOutput: TypeAlias = bytes | Connect | CloseTransport | WriteEof | PauseReading | ResumeReading | Told
+
+
+class Stage(enum.Enum):
+    """How far a link has come; the values are for people."""
+
+    NEW = "new"
+    DIALLING = "connecting"
+    SECURING = "TLS handshake"
+    ASKING = "WebSocket handshake"
+    OPEN = "open"
+    CLOSING = "closing"
+    DOWN = "down"
+
+
+TIMEOUT_HINTS: Final = {
+    Stage.DIALLING: "check the name, port and firewall",
+    Stage.SECURING: "check that this port speaks TLS",
+    Stage.ASKING: "check that this is a WebSocket endpoint",
+}

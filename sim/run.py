@@ -113,6 +113,9 @@ class Wanted(msgspec.Struct, frozen=True):
     cards: dict[str, TokenStatus | None]
     plan: Plan | None
 
+    def __repr__(self) -> str:
+        return f"Wanted({self.ids})"  # never the password
+
 
 def run(args: argparse.Namespace) -> int:
     """Exit status: see EPILOG."""

@@ -100,7 +100,7 @@ class RecordingWorld(World):
         if item is not None:
             self.logs[unit.id].append(Given(self.clock.now(), item))
         digest = self.hashes.setdefault(unit.id, hashlib.sha256())
-        digest.update(repr(effects).encode())
+        digest.update(msgspec.json.encode(effects))
         super()._stepped(unit, item, effects)
 
 
@@ -192,5 +192,5 @@ def replay_log(example: Counterexample, station: str) -> str:
         else:
             assert core is not None
             effects = core.step(entry.now, entry.item)
-        digest.update(repr(effects).encode())
+        digest.update(msgspec.json.encode(effects))
     return digest.hexdigest()

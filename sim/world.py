@@ -126,6 +126,7 @@ class World(Runner):
         self._framers = [c for c in self.checkers if type(c).framed is not Checker.framed]
         self._effects = effects
         self._crashes = Stream(seed, "crashes")
+        self._keys = Stream(seed, "keys")  # of WebSocket handshakes; the core's own chance is in its log
         self._cuts: dict[str, tuple[int, PowerCut]] = {}
         self.performed = 0
         self.cut_at: int | None = None
@@ -298,7 +299,7 @@ class World(Runner):
     def _dial(self, unit: Unit, subprotocols: tuple[str, ...], deliver: Deliver) -> Pipe:
         ping_s = unit.core.settings.ping_interval_s if unit.core is not None else 0
         profile = LinkProfile("ws://csms/ocpp", unit.id, subprotocols, ping_interval_ns=ping_s * SECOND)
-        link = Link(profile, lambda n: unit.rng.draw(8 * n).to_bytes(n, "big"))
+        link = Link(profile, lambda n: self._keys.draw(8 * n).to_bytes(n, "big"))
         return Pipe(link, deliver, self.clock, self.csms, self.networks[unit.id])
 
     def network(self, there: bool) -> None:

@@ -1,19 +1,16 @@
 """The books of the CSMS: what it heard, answered and found wrong, one JSON line an event, and what follows from them.
 
 The file is only ever appended to and may be read by another process at any time: `read_books` folds it into
-transactions, statuses and findings. `judge` is the CSMS's second opinion on what a station tells (OCPP 1.6 §§ 3.5,
-4.7 to 4.10).
-Not here: sockets, clocks, the `ocpp` library. Every event brings its own time, on the clock of the CSMS.
+transactions, statuses and findings. Every event brings its own time, on the clock of the CSMS.
+Not here: writing the file (bookfile.py), finding what is wrong (judge.py), sockets, clocks, the `ocpp` library.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-YEAR_2020_MS = 1_577_836_800_000
-FUTURE_MS = 5 * 60_000
-ID_TAG_MAX = 20
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-UNCONFIRMED = -1  # the transactionId after a StartTransaction that was never answered (1.6 errata)
 
 
 class BooksError(ValueError):
@@ -42,6 +35,14 @@ def utc_ms(text: str) -> int:
     if _RFC_3339.fullmatch(text) is None:
         raise ValueError(f"{text!r} is not a time of RFC 3339")
     return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def utc_ms_or(text: str, fallback_ms: int) -> int:
+    """The same, or the fallback."""
+    try:
+        return utc_ms(text)
+    except ValueError:
+        return fallback_ms
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ class Transaction:
     def take(self, readings: tuple[Reading, ...]) -> None:
         self.readings += len(readings)
         for reading in readings:
-            self.last_ms = max(self.last_ms, _ms_or(reading.time, self.last_ms))
+            self.last_ms = max(self.last_ms, utc_ms_or(reading.time, self.last_ms))
             self.register_wh = self.register_wh if reading.register_wh is None else reading.register_wh
 
 
@@ -268,7 +269,7 @@ class Books:
         first = self._by_content.setdefault(content, event)
         if first is not event:
             self.duplicates.append(Duplicate(first, event))
-        began_ms = _ms_or(event.time, utc_ms(event.at))
+        began_ms = utc_ms_or(event.time, utc_ms(event.at))
         transaction = Transaction(len(self.transactions) + 1, event, began_ms, event.meter_start_wh)
         self.transactions.append(transaction)
         self.station(event.station).open.append(transaction)
@@ -335,162 +336,6 @@ def read_events(path: Path | str) -> Iterator[Event]:
                 yield decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise BooksError(f"{path}, line {number}: {error}") from error
-
-
-class BookFile:
-    """The file behind the books, or nothing at all without a path. One writer; every line is there to read at once."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._file: int | None = None
-        self._written = self._synced = 0
-        self._syncing = asyncio.Lock()
-
-    def open(self) -> list[Event]:
-        """What already stands in the file. A last line cut off by a power cut is taken away."""
-        if self._path is None:
-            return []
-        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        os.truncate(self._file, self._path.read_bytes().rfind(b"\n") + 1)
-        return list(read_events(self._path))
-
-    def append(self, event: Event) -> None:
-        if self._file is not None:
-            os.write(self._file, msgspec.json.encode(event) + b"\n")
-            self._written += 1
-
-    async def sync(self) -> None:
-        """Return when all that was appended before is on the disk. Who comes meanwhile shares the next sync."""
-        needed = self._written
-        async with self._syncing:
-            if self._file is not None and needed > self._synced:
-                reached = self._written
-                await asyncio.to_thread(os.fsync, self._file)
-                self._synced = reached
-
-    def close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-
-# --- the second opinion ----------------------------------------------------------------------------------------------
-
-_ENDS = ("Available", "Unavailable", "Faulted")
-_USED = ("Charging", "SuspendedEV", "SuspendedEVSE")
-STEPS: dict[str, tuple[str, ...]] = {
-    "Available": ("Preparing", *_USED, "Reserved", "Unavailable", "Faulted"),
-    "Preparing": ("Available", *_USED, "Finishing", "Faulted"),
-    **{status: (*(one for one in _USED if one != status), "Finishing", *_ENDS) for status in _USED},
-    "Finishing": ("Preparing", *_ENDS),
-    "Reserved": ("Preparing", *_ENDS),
-    "Unavailable": ("Available", "Preparing", *_USED, "Faulted"),
-    "Faulted": ("Available", "Preparing", *_USED, "Finishing", "Reserved", "Unavailable"),
-}
-
-Finding: TypeAlias = tuple[str, str]  # code, detail
-
-
-def judge(books: Books, event: Event) -> Iterator[Finding]:
-    """What is wrong with an event, given all before it: to be asked before the books apply it."""
-    match event:
-        case Status():
-            yield from _judge_status(books.station(event.station), event)
-        case Start():
-            yield from _judge_start(books, event)
-        case Meter():
-            yield from _judge_meter(books, event)
-        case Stop():
-            yield from _judge_stop(books, event)
-        case Boot() | Violation() | Note():
-            pass
-
-
-def _judge_status(book: StationBook, event: Status) -> Iterator[Finding]:
-    if event.time:
-        yield from _judge_time(event.time, event.at)
-    if event.connector == 0 and event.status not in _ENDS:
-        yield "status-step", f"connector 0 cannot be {event.status}"
-    last = book.statuses.get(event.connector)
-    if last is None or event.connector not in book.comparable or event.connector == 0 or last.status == event.status:
-        return
-    if event.status not in STEPS.get(last.status, ()):
-        yield "status-step", f"connector {event.connector}: {last.status} to {event.status}"
-
-
-def _judge_start(books: Books, event: Start) -> Iterator[Finding]:
-    yield from _judge_time(event.time, event.at)
-    if event.connector < 1:
-        yield "connector-zero", f"StartTransaction on connector {event.connector}"
-    busy = [one.start for one in books.station(event.station).open if one.start.connector == event.connector]
-    if busy:
-        yield "busy-connector", f"connector {event.connector} already has transaction {busy[-1].transaction}"
-
-
-def _judge_meter(books: Books, event: Meter) -> Iterator[Finding]:
-    for reading in event.readings:
-        yield from _judge_time(reading.time, event.at)
-    if event.transaction is None:
-        return
-    transaction = books.find(event.station, event.transaction, event.connector)
-    if transaction is None or transaction.stop is not None:
-        yield from _unknown(books, event, "MeterValues", transaction)
-    else:
-        yield from _judge_readings(event.readings, transaction.last_ms, transaction.register_wh)
-
-
-def _judge_stop(books: Books, event: Stop) -> Iterator[Finding]:
-    yield from _judge_time(event.time, event.at)
-    transaction = books.find(event.station, event.transaction)
-    if transaction is None or transaction.stop is not None:
-        yield from _unknown(books, event, "StopTransaction", transaction)
-        return
-    if event.meter_stop_wh < transaction.start.meter_start_wh:
-        yield "meter-stop-below-start", f"{event.meter_stop_wh} Wh after {transaction.start.meter_start_wh} Wh"
-    elif event.meter_stop_wh <= transaction.register_wh - 1:  # meterStop is whole Wh, cut off
-        yield "register-fell", f"meterStop {event.meter_stop_wh} Wh after {transaction.register_wh} Wh"
-    if _ms_or(event.time, transaction.last_ms) < transaction.last_ms:
-        yield "time-fell", f"StopTransaction at {event.time} after {utc_text(transaction.last_ms)}"
-    if event.readings:  # transactionData, sampled and aligned values in any order
-        whole = sorted(event.readings, key=lambda one: _ms_or(one.time, 0))
-        whole.append(Reading(event.time, event.meter_stop_wh + 1, "meterStop"))
-        yield from _judge_readings(whole, _ms_or(transaction.start.time, 0), transaction.start.meter_start_wh)
-
-
-def _judge_readings(readings: Iterable[Reading], last_ms: int, register_wh: float) -> Iterator[Finding]:
-    for reading in readings:
-        moment_ms = _ms_or(reading.time, last_ms)
-        if moment_ms < last_ms:
-            yield "time-fell", f"{reading.context} at {reading.time} after {utc_text(last_ms)}"
-        if reading.register_wh is not None and reading.register_wh < register_wh:
-            yield "register-fell", f"{reading.context}: {reading.register_wh} Wh after {register_wh} Wh"
-        last_ms = max(last_ms, moment_ms)
-        register_wh = register_wh if reading.register_wh is None else reading.register_wh
-
-
-def _unknown(books: Books, event: Meter | Stop, action: str, closed: Transaction | None) -> Iterator[Finding]:
-    if event.transaction == UNCONFIRMED and books.station(event.station).start_lost:
-        return
-    yield "unknown-transaction", f"{action}: transaction {event.transaction} is {'closed' if closed else 'not known'}"
-
-
-def _judge_time(text: str, at: str) -> Iterator[Finding]:
-    try:
-        moment_ms = utc_ms(text)
-    except ValueError as error:
-        yield "bad-time", str(error)
-        return
-    if moment_ms < YEAR_2020_MS:
-        yield "time-before-2020", text
-    elif moment_ms > utc_ms(at) + FUTURE_MS:
-        yield "time-in-future", f"{text}, heard at {at}"
-
-
-def _ms_or(text: str, fallback_ms: int) -> int:
-    try:
-        return utc_ms(text)
-    except ValueError:
-        return fallback_ms
 
 
 def _said(event: Meter) -> tuple[object, ...]:

@@ -73,7 +73,7 @@ def source(station: str) -> str:
 
 def envelope(station: str, event: Publish, compat: Compat = "seed") -> bytes:
     """The event as one line of JSON. The same event gives the same bytes each time, but for a `time` that was mended meanwhile."""
-    kind = _TYPES[event.kind]
+    kind = PREFIX + event.kind
     facts: dict[str, Any] = msgspec.json.decode(event.data)
     data = {"type": kind, "stationId": station, **facts}
     if event.kind == "card-scanned.v1":

@@ -28,6 +28,7 @@ from station.words.questions import AnyAnswer, AskTime, Authorize, LinkLost, Ref
 if TYPE_CHECKING:
     from station.core.core import StationCore
 
+TOO_BIG: Final = 1009  # close code
 STEADY_NS: Final = 30 * SECOND  # a connection that lasted so long was a good one: the waits between attempts begin anew
 UNAUTHORIZED: Final = (401, 403)
 
@@ -120,7 +121,9 @@ class Connection:
             core.note("warning", "security.FailedToAuthenticateAtCsms")
         for due in (Due.CALL, Due.ASK, Due.RETRY):
             core.deadlines.cancel(due)
-        self.rpc.reset()
+        out = self.rpc.reset()
+        if out is not None and out.durable and item.close_code == TOO_BIG:  # it will be too big for ever: an attempt, not an outage
+            self._failed(out, TimedOut())
         lost = self.outbox.offline()
         core.provisioning.disconnected()
         for queued in lost:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hal.units import Pilot
-from ocpp_client.link import LinkUp
+from ocpp_client.link import LinkDown, LinkUp
 from station.core.effects import Note, Publish, SendFrame
 from station.words.records import DeadLetter, OutboxRecord
 from station.words.settings import Settings
@@ -230,14 +230,28 @@ def test_time_without_connection_is_no_attempt() -> None:
     for _ in range(5):
         bench.disconnect()
         bench.wait(MINUTE)
-        bench.give(LinkUp("ocpp1.6"))
-        while bench.open_call is not None and bench.open_call[2] != "StartTransaction":
-            bench.answer(bench.open_call[2], {})
+        reconnect_until(bench, "StartTransaction")
     assert bench.open_call is not None
     assert waiting(bench)[0].attempts == bench.core.connection.outbox.records[0].attempts == 0
     assert len(set(ids(bench, "StartTransaction"))) == 1
     bench.answer("StartTransaction", {"transactionId": 3, "idTagInfo": {"status": "Accepted"}})
     assert bench.core.connection.transactions == {bench.core.slots[0].session.id: 3}
+
+
+def test_a_message_that_is_too_big_for_the_csms_does_not_block_the_others_for_ever() -> None:
+    bench = started(connected(transaction_attempts=2))
+    for attempts in (1, 2):
+        bench.give(LinkDown("closed", "message too big", close_code=1009))
+        assert len(bench.disk.get("dead", {})) == (attempts == 2)
+        reconnect_until(bench, "StartTransaction" if attempts == 1 else None)
+    assert waiting(bench) == [] and len(set(ids(bench, "StartTransaction"))) == 1
+
+
+def reconnect_until(bench: CoreBench, action: str | None) -> None:
+    """The link is back, and everything is answered before a call with this action."""
+    bench.give(LinkUp("ocpp1.6"))
+    while bench.open_call is not None and bench.open_call[2] != action:
+        bench.answer(bench.open_call[2], {})
 
 
 def test_the_attempts_made_survive_a_restart() -> None:

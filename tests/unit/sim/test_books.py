@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from sim.csms.bookfile import BookFile
 from sim.csms.books import (
-    STEPS,
-    BookFile,
     Books,
     BooksError,
     Boot,
@@ -21,12 +20,12 @@ from sim.csms.books import (
     Start,
     Status,
     Stop,
-    judge,
     read_books,
     read_register,
     utc_ms,
     utc_text,
 )
+from sim.csms.judge import STEPS, judge
 
 NOON = utc_ms("2026-03-01T12:00:00Z")
 FILE = [

@@ -16,6 +16,7 @@ from sim.commands import COMMANDS, FAULTS, AnyCommand, BadCommand
 from sim.executor import ANYWHERE, DO
 from sim.live import why_not_live
 from sim.profiles import PROFILES
+from tools.make_commands import main as make_commands
 
 
 @pytest.mark.parametrize(
@@ -155,3 +156,7 @@ def test_a_signature_is_in_words() -> None:
 
 def test_the_car_that_is_plugged_without_a_name_is_there() -> None:
     assert plan.Plug(at_s=0).car in PROFILES and "zoe-r110" in PROFILES
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    assert make_commands(["--check"]) == 0
