@@ -38,7 +38,7 @@ def utc_ms(text: str) -> int:
 
 
 def utc_ms_or(text: str, fallback_ms: int) -> int:
-    """The same, or the fallback."""
+    """Milliseconds since 1970, or the fallback if the text is no time."""
     try:
         return utc_ms(text)
     except ValueError:

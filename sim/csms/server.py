@@ -81,99 +81,11 @@ def _on(action: str) -> Callable[[_F], _F]:
     return decorated
 
 
-class Clock:
-    """The clock of the CSMS: showed `epoch` at the real time `start`, and runs `speed` times as fast."""
-
-    def __init__(self, speed: float = 1.0, epoch: str = "") -> None:
-        """`epoch`: RFC 3339, or two of them, SHOWN@REAL. Default: what is shown and real now. ValueError."""
-        shown, _, real = epoch.partition("@")
-        now_ms = round(time.time() * 1000)
-        self.speed = speed
-        self.start_ms = utc_ms(real) if real else now_ms
-        self.epoch_ms = utc_ms(shown) if shown else self.start_ms
-        self._start_s = time.monotonic() - (now_ms - self.start_ms) / 1000
-
-    def now_ms(self) -> int:
-        return self.epoch_ms + round((time.monotonic() - self._start_s) * self.speed * 1000)
-
-
-class Csms:
+class Csms(Reception["Peer"]):
     """The CSMS: an asynchronous context manager that listens. `url` + "/" + identity is where a station connects."""
 
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        path: Path | None = None,
-        behaviour: Behaviour | None = None,
-        clock: Clock | None = None,
-        validate: bool = True,
-        tls: ssl.SSLContext | None = None,
-        listener: Callable[[Event], None] | None = None,
-        status_within_s: float = 10.0,
-    ) -> None:
-        """`path`: the file of the books, continued if it exists; None: in memory. `listener` hears every event."""
-        self.host, self.port, self.tls = host, port, tls
-        self.behaviour = behaviour or Behaviour()
-        self.clock = clock or Clock()
-        self.validate = validate
-        self.status_within_s = status_within_s
-        self.recent: dict[str, dict[str, int]] = {}
-        self.books = Books()
-        self._file = BookFile(path)
-        self._listener = listener
-        self._peers: dict[str, Peer] = {}
-        self._counted: Counter[str] = Counter()
-        self._news = asyncio.Event()
-        self._server: Server | None = None
-
-    async def __aenter__(self) -> Self:
-        for event in self._file.open():
-            self.books.apply(event)
-        self.last_id = max((one.start.transaction for one in self.books.transactions), default=0)
-        self._server = await serve(
-            self._serve,
-            self.host,
-            self.port,
-            subprotocols=[SUBPROTOCOL],
-            select_subprotocol=self._agree,
-            process_request=self._admit,
-            compression=None,
-            ssl=self.tls,
-            ping_interval=30,
-            ping_timeout=30,
-            close_timeout=0.5,
-            logger=_silent_log,
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._note("opened", data=self.listening)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._server is not None:
-            self._server.close()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._server.wait_closed(), 0.8)
-        self._note("closed")
-        await self.durable()
-        self._file.close()
-
-    @property
-    def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self.tls else 'ws'}://{host}:{self.port}"
-
-    @property
-    def listening(self) -> dict[str, Any]:
-        """All that a station or another CSMS needs to know: where, and the clock."""
-        clock = self.clock
-        epoch = f"{utc_text(clock.epoch_ms)}@{utc_text(clock.start_ms)}"
-        return {"listening": self.url, "epoch": epoch, "speed": clock.speed}
-
-    # --- commands -----------------------------------------------------------------------------------------------------
+    def _meet(self, station: str, socket: ServerConnection) -> Peer:
+        return Peer(self, station, socket)
 
     async def command(
         self,
@@ -199,118 +111,18 @@ class Csms:
         try:
             answer = await peer.ask(action, payload, wait_turn, check, timeout_s)
         except CommandFailed as error:
-            self._note("command", station, action=action, detail=str(error), data={"payload": told})
+            self.note("command", station, action=action, detail=str(error), data={"payload": told})
             raise
         status = str(answer.get("status", ""))
-        self._note("command", station, action=action, answer=status, data={"payload": told, "answer": answer})
+        self.note("command", station, action=action, answer=status, data={"payload": told, "answer": answer})
         return answer
-
-    def drop(self, station: str) -> None:
-        """Cut the connection of a station without a word. Nothing happens if there is none."""
-        if station in self._peers:
-            self._peers[station].socket.transport.abort()
-
-    async def until(self, true: Callable[[Books], object], within_s: float = 10.0) -> None:
-        """Wait for something to stand in the books. TimeoutError."""
-        async with asyncio.timeout(within_s):
-            while not true(self.books):
-                self._news.clear()
-                await self._news.wait()
-
-    # --- the books ----------------------------------------------------------------------------------------------------
-
-    def at(self) -> str:
-        return utc_text(self.clock.now_ms())
-
-    def record(self, event: Event, action: str) -> None:
-        """Judge, then book."""
-        findings = list(judge(self.books, event))
-        self._counted[action] += 1
-        self._put(event, lost=(action, self._counted[action]) in self.behaviour.lose)
-        for code, detail in findings:
-            self.violation(event.station, event.message, code, detail)
-
-    def violation(self, station: str, message: str, code: str, detail: str) -> None:
-        self._put(Violation(at=self.at(), station=station, message=message, code=code, detail=detail))
-
-    def note(self, what: str, station: str, call: Call, **more: Any) -> None:
-        self._note(what, station, call.unique_id, action=call.action, **more)
-
-    def _note(self, what: str, station: str = "", message: str = "", **more: Any) -> None:
-        self._put(Note(at=self.at(), station=station, message=message, what=what, **more))
-
-    def _put(self, event: Event, lost: bool = False) -> None:
-        self.books.apply(event)
-        self._news.set()
-        if lost:
-            return
-        self._file.append(event)
-        if self._listener is not None:
-            self._listener(event)
-
-    async def durable(self) -> None:
-        """Return when all that was booked so far would survive a power cut."""
-        await self._file.sync()
-
-    def next_id(self) -> int:
-        match self.behaviour.ids:
-            case "zero":
-                return 0
-            case "one":
-                return 1
-            case _:
-                self.last_id += 1
-                return self.last_id
-
-    # --- connections --------------------------------------------------------------------------------------------------
-
-    def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
-        station, behaviour = _identity(request), self.behaviour
-        if behaviour.handshake in ("401", "404"):
-            return socket.respond(int(behaviour.handshake), "as was asked of me\n")
-        if not station or (behaviour.known and station not in behaviour.known):
-            return socket.respond(404, "connect to /<identity>\n")
-        if not behaviour.may_enter(station, request.headers.get("Authorization", "")):
-            refusal = socket.respond(401, "identity and password, please\n")
-            refusal.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
-            return refusal
-        return None
-
-    def _agree(self, socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-        if self.behaviour.handshake == "no-subprotocol":
-            return None
-        if SUBPROTOCOL not in offered:
-            raise NegotiationError(f"this CSMS speaks {SUBPROTOCOL} only")  # becomes HTTP 400
-        return SUBPROTOCOL
-
-    async def _serve(self, socket: ServerConnection) -> None:
-        station = _identity(socket.request)
-        if self.behaviour.handshake == "1008":
-            return await socket.close(1008, "as was asked of me")
-        older = self._peers.pop(station, None)
-        peer = self._peers[station] = Peer(self, station, socket)
-        self._note("connected", station, detail=str(socket.remote_address[0]))
-        closing = older and asyncio.create_task(older.socket.close(1000, "replaced by a newer connection"))
-        await peer.serve()
-        if self._peers.get(station) is peer:
-            del self._peers[station]
-            self._note("gone", station, detail=f"{socket.close_code} {socket.close_reason}".strip())
-        if closing:
-            await closing
-        return None
-
-
-def _identity(request: Request | None) -> str:
-    """The identity a station connects with: the only segment of the path. Empty if there is none or more than one."""
-    path = request.path.partition("?")[0] if request else ""
-    return "" if path.count("/") != 1 else unquote(path[1:])
 
 
 class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
     """One connection of one station: the library's ChargePoint, with its own order of receiving and answering."""
 
     def __init__(self, csms: Csms, station: str, socket: ServerConnection) -> None:
-        super().__init__(station, socket, logger=log if csms.validate else _silent_log)
+        super().__init__(station, socket, logger=log if csms.validate else silent_log)
         for route in self.route_map.values():
             route["_skip_schema_validation"] = not csms.validate
         self.csms, self.station, self.socket = csms, station, socket
@@ -369,7 +181,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         behaviour = self.csms.behaviour
         async with self._turn:
             if behaviour.is_silent(call.action):
-                return self.csms.note("unanswered", self.station, call, detail="on purpose")
+                return self._note("unanswered", call, detail="on purpose")
             text = await self._process(call)
         if delay_s := behaviour.delay_s(call.action):
             with contextlib.suppress(TimeoutError):
@@ -378,7 +190,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         try:
             await self.socket.send(text)
         except ConnectionClosed:
-            return self.csms.note("unanswered", self.station, call, detail="the connection ended")
+            return self._note("unanswered", call, detail="the connection ended")
         if call.action == "BootNotification":
             await self._after_boot()
         return None
@@ -397,7 +209,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
             self._violation(call.unique_id, "schema", f"{call.action}: {cause}")
             return self._refuse(call, CODES.get(error.code, error.code), cause)
         if self._said.startswith("[4"):
-            self.csms.note("refused", self.station, call, answer=json.loads(self._said)[2], detail="csms: see its log")
+            self._note("refused", call, answer=json.loads(self._said)[2], detail="csms: see its log")
         else:
             self._remember(call)
         return self._said
@@ -406,7 +218,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         self._said = message
 
     def _refuse(self, call: Call, code: str, text: str) -> str:
-        self.csms.note("refused", self.station, call, answer=code, detail=f"csms: {text}")
+        self._note("refused", call, answer=code, detail=f"csms: {text}")
         refusal: str = CallError(call.unique_id, code, text, {}).to_json()
         return refusal
 
@@ -454,6 +266,9 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
     def _violation(self, message: str, code: str, detail: str) -> None:
         self.csms.violation(self.station, message, code, detail)
 
+    def _note(self, what: str, call: Call, **more: Any) -> None:
+        self.csms.note(what, self.station, call.unique_id, action=call.action, **more)
+
     # --- asking -------------------------------------------------------------------------------------------------------
 
     async def ask(
@@ -474,8 +289,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         finally:
             self._asked.pop(call.unique_id, None)
         if isinstance(answer, CallError):
-            self.csms.note(
-                "refused", self.station, call, answer=answer.error_code, detail=f"station: {answer.error_description}"
+            self._note("refused", call, answer=answer.error_code, detail=f"station: {answer.error_description}"
             )
             raise CommandFailed(answer.error_code, answer.error_description)
         return await self._checked(call, answer)
@@ -508,7 +322,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
     def _book(self, kind: type[Event], **fields: Any) -> None:
         """Book what the frame in hand tells, unless this very frame already is. ValueError for a wrong type."""
         if self._repeated:
-            return self.csms.note("repeat", self.station, self._call)
+            return self._note("repeat", self._call)
         frame = {"at": self.csms.at(), "station": self.station, "message": self._call.unique_id}
         return self.csms.record(msgspec.convert(frame | fields, kind), self._call.action)
 
