@@ -16,7 +16,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help run test check lint types floors generated wheel bench fuzz wire docs interop lock
+.PHONY: help run test check lint types floors generated wheel bench fuzz audit wire docs interop lock
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -44,6 +44,8 @@ generated: $(STAMPS)/dev
 	$(BIN)/python -m tools.make_wire --check
 	$(BIN)/python -m tools.coverage --check
 	$(BIN)/python -m tools.reference --check
+	$(BIN)/python -m tools.make_commands --check
+	$(BIN)/python -m tools.make_events --check
 
 wheel: $(STAMPS)/dev
 	$(BIN)/python -m tools.check_wheel
@@ -55,12 +57,17 @@ fuzz: export FUZZ_FRAMES ?= 1000000
 fuzz: $(STAMPS)/dev ## a million frames of a CSMS gone mad (FUZZ_FRAMES=, FUZZ_SEED=)
 	@$(BIN)/python -m pytest -q tests/unit/core/test_fuzz.py $(ARGS)
 
+audit: $(STAMPS)/dev ## sabotage 40 requirements drawn by hash, each in a copy; their tests must notice (ARGS=16-MV-03)
+	@$(BIN)/python -m tests.audit.run $(ARGS)
+
 wire: $(STAMPS)/dev ## generate the wire types from the schemas
 	$(BIN)/python -m tools.make_wire
 
-docs: $(STAMPS)/dev ## generate docs/reference: coverage from the tags of the tests, states and faults from their tables
+docs: $(STAMPS)/dev ## generate docs/reference: coverage from the tags of the tests; states, faults, commands and events from the code
 	$(BIN)/python -m tools.coverage
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.make_commands
+	$(BIN)/python -m tools.make_events
 
 interop: $(STAMPS)/interop ## set up what the interop tests talk to (Node.js packages)
 

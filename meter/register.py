@@ -17,6 +17,7 @@ HEADROOM_PERCENT: Final = 120  # a reading above rated power times time times 1.
 BREAK_AFTER: Final = 3
 NS_PER_HOUR: Final = 3600 * SECOND
 SLACK_MWH: Final = 2_000  # a meter may update its register in steps of up to 1 Wh, at both ends
+TOO_MUCH_NS: Final = 30 * SECOND  # so long a car may draw twice what it should until it is cut off
 DAY_NS: Final = 24 * NS_PER_HOUR
 
 Verdict = Literal["used", "refused", "break"]
@@ -93,4 +94,5 @@ class Register:
         self.suspects = 0
 
     def _credible(self, more: MilliWh, time_ns: MonoNs) -> bool:
-        return 0 <= more <= self.rated_mw * time_ns // NS_PER_HOUR * HEADROOM_PERCENT // 100 + SLACK_MWH
+        most = self.rated_mw * time_ns * HEADROOM_PERCENT // 100 + self.rated_mw * min(time_ns, TOO_MUCH_NS)
+        return 0 <= more <= most // NS_PER_HOUR + SLACK_MWH

@@ -136,7 +136,12 @@ def signature(kind: type[msgspec.Struct]) -> dict[str, str]:
     """What each member of a command or a fault may be, in words."""
     schema = msgspec.json.schema(kind)
     shapes = schema["$defs"][kind.__name__]["properties"]
-    return {name: _in_words(shapes[name]) for name in kind.__struct_fields__ if "$ref" not in shapes[name]}
+    return {name: _in_words(shapes[name]) for name in kind.__struct_fields__ if _is_plain(shapes[name])}
+
+
+def _is_plain(shape: dict[str, Any]) -> bool:
+    """No struct in itself."""
+    return "$ref" not in shape and not any("$ref" in part for part in shape.get("anyOf", ()))
 
 
 def _in_words(shape: dict[str, Any]) -> str:

@@ -219,3 +219,33 @@ class SimDisk:
             (kind, key, v, body) for (kind, key), (v, body) in sorted(self._rows.get(station, {}).items())
         )
         return image_of(station, rows)
+
+
+class Disks:
+    """A disk for each station of a world, as one store."""
+
+    def __init__(self, scheduler: Scheduler, tell: Tell) -> None:
+        self._scheduler, self._tell = scheduler, tell
+        self._by_station: dict[str, SimDisk] = {}
+        self.damaged: list[Damaged] = []
+
+    def __getitem__(self, station: str) -> SimDisk:
+        if station not in self._by_station:
+            self._by_station[station] = SimDisk(self._scheduler, self._tell)
+        return self._by_station[station]
+
+    def load(self, station: str) -> Image:
+        return self[station].load(station)
+
+    def persist(self, station: str, batch: Persist) -> None:
+        self[station].persist(station, batch)
+
+    def forget(self, station: str, keys: tuple[RecordKey, ...]) -> None:
+        self[station].forget(station, keys)
+
+    def free_bytes(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        for disk in self._by_station.values():
+            disk.close()

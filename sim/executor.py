@@ -49,7 +49,7 @@ class Executor:
         self._broken: dict[str, list[plan.AnyFault]] = {}
 
     async def do(self, command: cmd.AnyCommand) -> cmd.Answer:
-        """Do it, and say what became of it. Never raises for what was asked for."""
+        """Do it, and say what became of it. Never raises: whoever asked waits for an answer."""
         tag = tag_of(type(command))
         station = ""
         try:
@@ -57,6 +57,8 @@ class Executor:
             result = await self.perform(station, command)
         except CommandFailed as error:
             return cmd.Answer(id=command.id, ok=False, do=tag, station=station, error=str(error))
+        except Exception as error:  # noqa: BLE001 our own mistake must not leave a script waiting
+            return cmd.Answer(id=command.id, ok=False, do=tag, station=station, error=f"a mistake of ours: {error!r}")
         return cmd.Answer(id=command.id, ok=True, do=tag, station=station, result=result)
 
     async def perform(self, station: str, command: cmd.AnyCommand) -> Result:

@@ -293,6 +293,8 @@ class Run:
     def _verdict(self, live: Live, timely: bool) -> int:
         if live.host.bugs:
             return WRONG
+        if self.teller.gone:  # whoever read our output has had enough
+            return FINE
         never = [identity for identity in live.ids if not live.ear.of(identity).accepted]
         if never:
             within = f" within {self.args.connect_within:g} s" if not timely else ""

@@ -1,4 +1,4 @@
-"""Making a failing plan small: drop actions and faults, merge stations, round times, while the same promise stays broken.
+"""Making a failing plan small: drop actions and faults, keep one station, begin sooner, round times, while the same promise stays broken.
 
 A delta debugger of our own for the swarm's plans; Hypothesis shrinks its own. Not here: running plans.
 """
@@ -40,14 +40,35 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
     """Candidates, the boldest first."""
     yield from _without_chunks(plan, "actions")
     yield from _without_chunks(plan, "faults")
-    if len(plan.shape.stations) > 1:
-        shape = msgspec.structs.replace(plan.shape, stations=plan.shape.stations[:1])
-        yield msgspec.structs.replace(plan, shape=shape)
+    yield from _fewer_stations(plan)
     for name in plan.shape.settings:
         settings = {k: v for k, v in plan.shape.settings.items() if k != name}
         yield msgspec.structs.replace(plan, shape=msgspec.structs.replace(plan.shape, settings=settings))
+    yield from _earlier(plan)
     yield from _sooner(plan)
     yield from _rounder(plan)
+
+
+def _fewer_stations(plan: Plan) -> Iterator[Plan]:
+    """Only one of the stations, as the first; what happens at others goes."""
+    for number in range(len(plan.shape.stations) if len(plan.shape.stations) > 1 else 0):
+        mine: dict[str, Any] = {"shape": msgspec.structs.replace(plan.shape, stations=(plan.shape.stations[number],))}
+        for field in ("actions", "faults"):
+            kept = [item for item in getattr(plan, field) if item.station == number]
+            mine[field] = tuple(msgspec.structs.replace(item, station=0) for item in kept)
+        yield msgspec.structs.replace(plan, **mine)
+
+
+def _earlier(plan: Plan) -> Iterator[Plan]:
+    """Nothing happens for the first minutes: all of it so much sooner."""
+    first = min((item.at_s for item in (*plan.actions, *plan.faults)), default=0.0)
+    for by in (float(int(first) - 10), float(int(first / 2))):
+        if by >= 60:
+            moved: dict[str, Any] = {
+                field: tuple(msgspec.structs.replace(i, at_s=round(i.at_s - by, 1)) for i in getattr(plan, field))
+                for field in ("actions", "faults")
+            }
+            yield msgspec.structs.replace(plan, **moved)
 
 
 def _without_chunks(plan: Plan, field: str) -> Iterator[Plan]:

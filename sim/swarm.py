@@ -145,12 +145,14 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
         stations=tuple(s.choice(TEMPLATES) for _ in range(stations)), settings=_settings(s), cards=CARDS[:3]
     )
     for_s = float(s.uniform(600, 5400))
-    kinds = [] if quiet else _subset(s)
-    faults = []
-    for _ in range(s.uniform(1, 7) if kinds else 0):
-        at = round(s.uniform(0, int(for_s * 1000)) / 1000, 1)
-        faults.append(KINDS[s.choice(kinds)](s, at, s.uniform(0, stations - 1)))
     actions = [a for n in range(stations) for a in _people(s, n, for_s)]
+    kinds = [] if quiet else _subset(s)
+    faults: list[plan.AnyFault] = []
+    for _ in range(s.uniform(1, 7) if kinds else 0):
+        at = _near(s, actions, for_s) if s.chance(40) else _at(s, for_s)
+        faults.append(KINDS[s.choice(kinds)](s, at, s.uniform(0, stations - 1)))
+        if s.chance(15):  # two at once: the end of one must not be taken for the end of the other
+            faults.append(KINDS[s.choice(kinds)](s, round(at + s.uniform(0, 30), 1), faults[-1].station))
     actions += [_command(s, s.uniform(0, stations - 1), for_s) for _ in range(s.uniform(0, 4))]
     if s.chance(25):
         actions.append(
@@ -158,6 +160,8 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
                 at_s=_at(s, for_s), card=CARDS[s.uniform(0, 3)], status=s.choice(("Blocked", "Invalid", "Expired"))
             )
         )
+    if s.chance(15):
+        actions += [plan.Cards(at_s=0.0, card=card, group="FLEET") for card in CARDS if s.chance(60)]
     if s.chance(15):
         at = _at(s, for_s)
         actions += [plan.PressStop(at_s=at), plan.ReleaseStop(at_s=at + s.uniform(5, 300))]
@@ -190,6 +194,12 @@ def _at(s: Stream, for_s: float) -> float:
     return round(s.uniform(0, int(for_s * 10)) / 10, 1)
 
 
+def _near(s: Stream, actions: list[plan.AnyAction], for_s: float) -> float:
+    """A moment shortly before or after something that people do: most of what can go wrong goes wrong there."""
+    at = s.choice(actions).at_s + s.uniform(0, 400) / 10 - 10
+    return round(min(max(at, 0.0), for_s), 1)
+
+
 def _people(s: Stream, station: int, for_s: float) -> list[plan.AnyAction]:
     """Visits that make sense, and some that do not."""
     actions: list[plan.AnyAction] = []
@@ -212,9 +222,26 @@ def _people(s: Stream, station: int, for_s: float) -> list[plan.AnyAction]:
         if s.chance(20):
             leave = plan.DriveOff(at_s=at + pause + s.uniform(1, stay + 30), station=station, slot=slot)
         actions.append(leave)
+    if s.chance(15):
+        actions += _together(s, station, for_s)
     for _ in range(s.uniform(0, 3)):
         actions.append(plan.Tap(at_s=_at(s, for_s), station=station, card=s.choice(CARDS)))
     return actions
+
+
+def _together(s: Stream, station: int, for_s: float) -> list[plan.AnyAction]:
+    """Two who are accepted before either has plugged in, one of them perhaps from afar and for a slot of its own."""
+    at, slot = _at(s, for_s * 0.8), _slot(s)
+    first: plan.AnyAction = plan.Tap(at_s=at, station=station, card=CARDS[0])
+    if s.chance(50):
+        payload: dict[str, object] = {"idTag": CARDS[0], "connectorId": slot}
+        first = plan.Command(at_s=at, station=station, action="RemoteStartTransaction", payload=payload)
+    second = plan.Tap(at_s=at + s.uniform(1, 10), station=station, card=CARDS[1])
+    plugs = [
+        plan.Plug(at_s=at + s.uniform(11, 50), station=station, slot=number, car=s.choice(CARS), soc_percent=50)
+        for number in (slot, 3 - slot)
+    ]
+    return [first, second, *plugs]
 
 
 def _command(s: Stream, station: int, for_s: float) -> plan.AnyAction:

@@ -32,7 +32,7 @@ class Teller(Sinks):
     """Prints. `scheduler` is set once there is one; times are simulated seconds since the start.
 
     `quiet`: nothing but answers and frames, and with `events` those too. `exchange` shows frames, `pretty` over several lines. `broken` is
-    called once when whoever reads our output has gone.
+    called once when whoever reads our output has gone (`gone`).
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Teller(Sinks):
         self._compat: Compat = compat
         self._all_events = events
         self._broken = broken
-        self._gone = False
+        self.gone = False
         self.scheduler: Scheduler | None = None
         self.events: dict[str, int] = {}
         self.problems: list[str] = []
@@ -134,12 +134,12 @@ class Teller(Sinks):
             self._write(f"{hours:02}:{rest // 60:02}:{rest % 60:02} {who:{WIDTH}} {text}")
 
     def _write(self, line: str) -> None:
-        if self._gone:
+        if self.gone:
             return
         try:
             self._put(line)
         except BrokenPipeError:
-            self._gone = True
+            self.gone = True
             os.dup2(
                 os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
             )  # so that nothing fails at the very end either

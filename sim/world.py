@@ -15,15 +15,13 @@ import msgspec
 
 from hal.actions import Action as BoardAction
 from hal.actions import ReadMeter
-from hal.disk import Persist, RecordKey, Stored, StoreFailed
-from hal.store import Damaged, Image
 from hal.units import SECOND, MonoNs, UtcMs
 from ocpp_client.link import FrameReceived, Link, LinkProfile
 from sim import faults
 from sim.board import SimBoard
 from sim.checkers import Broken, Checker
 from sim.csms.toy import ToyCsms
-from sim.disk import SimDisk
+from sim.disk import Disks
 from sim.pipe import Deliver, Network, Pipe
 from sim.plan import (
     Acknowledge,
@@ -62,36 +60,6 @@ LOOK_S: Final = 60.0
 
 class PowerLost(Exception):
     """The supply is gone between two effects. Only the world raises and catches it."""
-
-
-class Disks:
-    """The disk of each station, as one store."""
-
-    def __init__(self, scheduler: VirtualScheduler, tell: Callable[[str, Stored | StoreFailed], None]) -> None:
-        self._scheduler, self._tell = scheduler, tell
-        self._by_station: dict[str, SimDisk] = {}
-        self.damaged: list[Damaged] = []
-
-    def __getitem__(self, station: str) -> SimDisk:
-        if station not in self._by_station:
-            self._by_station[station] = SimDisk(self._scheduler, self._tell)
-        return self._by_station[station]
-
-    def load(self, station: str) -> Image:
-        return self[station].load(station)
-
-    def persist(self, station: str, batch: Persist) -> None:
-        self[station].persist(station, batch)
-
-    def forget(self, station: str, keys: tuple[RecordKey, ...]) -> None:
-        self[station].forget(station, keys)
-
-    def free_bytes(self) -> int | None:
-        return None
-
-    def close(self) -> None:
-        for disk in self._by_station.values():
-            disk.close()
 
 
 class World(Runner):

@@ -65,7 +65,8 @@ class CoreBench:
         self.utc_ms, self.mono_ns = utc_ms, 0
         self.register_mwh = {1: 0, 2: 0, 3: 0, 4: 0}
         self.current_ma = 16_000
-        self.meter: Callable[[int, int], Input | None] | None = None  # what a meter says to (slot, ticket), None: nothing
+        # What a meter says to (slot, ticket), None: nothing.
+        self.meter: Callable[[int, int], Input | None] | None = None
         self.disk: dict[str, dict[str, Any]] = {k: dict(v) for k, v in (image or {}).items()}
         self.effects: list[Effect] = []
         self.sent: list[list[Any]] = []
@@ -300,7 +301,11 @@ class CoreBench:
 
     def restart(self, **options: Any) -> CoreBench:
         """The same disk, a new core, as after a power cut."""
-        options = {"boot": BootInfo("os-2", True, "again"), "utc_ms": self.utc_ms + self.mono_ns // MILLISECOND, **options}
+        options = {
+            "boot": BootInfo("os-2", True, "again"),
+            "utc_ms": self.utc_ms + self.mono_ns // MILLISECOND,
+            **options,
+        }
         later = CoreBench(
             shape=self.core.shape, image=self.disk, settings=options.pop("settings", None), ready=False, **options
         )

@@ -1,7 +1,7 @@
 """The commands in the docs are run, page by page, so that they stay true.
 
-A block preceded by `<!-- run -->` must end with status 0, `<!-- run: status N -->` with N, `<!-- run: background -->` goes on until the page
-ends; `<!-- file: NAME -->` writes the block to a file.
+A block preceded by `<!-- run -->` must end with status 0, `<!-- run: status N -->` with N, `<!-- run: background -->` goes on until
+the page ends; `<!-- file: NAME -->` writes the block to a file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"<!-- (run|file)(?:: ([^>]*?))? -->\n```\w*\n(.*?)```", re.DOTALL)
-PAGES = sorted(p for p in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if "<!-- run" in p.read_text(encoding="utf-8"))
+PAGES = sorted(
+    p for p in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if "<!-- run" in p.read_text(encoding="utf-8")
+)
 
 
 def test_there_are_pages_with_commands() -> None:
@@ -36,13 +38,23 @@ def test_the_commands_of_a_page_do_what_they_say(page: Path, tmp_path: Path) -> 
             elif how == "background":
                 running.append(
                     subprocess.Popen(
-                        ["sh", "-ec", text], cwd=tmp_path, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
+                        ["sh", "-ec", text],
+                        cwd=tmp_path,
+                        env=environment,
+                        start_new_session=True,
+                        stdout=subprocess.DEVNULL,
                     )
                 )
             else:
                 status = int(how.removeprefix("status ")) if how else 0
                 done = subprocess.run(
-                    ["sh", "-ec", text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+                    ["sh", "-ec", text],
+                    cwd=tmp_path,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    check=False,
                 )
                 assert done.returncode == status, f"{text}\n{done.stdout}\n{done.stderr}"
     finally:

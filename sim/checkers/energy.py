@@ -15,7 +15,7 @@ from sim.checkers.orderly import transaction_of
 from sim.checkers.records import row_of
 from sim.checkers.seen import Call, SlotView
 from sim.checkers.view import View
-from sim.plan import ContactorFault, CsmsFault, MeterFault
+from sim.plan import ContactorFault, CsmsFault, MeterFault, VehicleFault
 from station.words.facts import TransactionTold
 from station.words.records import OutboxRecord
 
@@ -31,11 +31,13 @@ def boundary(view: View, key: str, record: OutboxRecord) -> TransactionTold | No
 
 
 def honest(view: View, slot: SlotId) -> bool:
-    """Neither meter nor contactor of the slot have been broken so far."""
+    """Meter and contactor of the slot were never broken so far, and no car drew so much that the meter would not be believed."""
     place = view.world.boards[view.id].slot(slot)
     if place.meter.fault is not None or place.contactor_fault is not None:
         return False
-    return not broken(view, MeterFault, slot) and not broken(view, ContactorFault, slot)
+    if broken(view, MeterFault, slot) or broken(view, ContactorFault, slot):
+        return False
+    return not broken(view, VehicleFault, slot, how="overdraws")
 
 
 class Register(Promise):

@@ -99,11 +99,10 @@ class Published(Promise):
         said = hash((effect.kind, effect.subject, bytes(effect.data)))
         if self._said.setdefault(where, said) != said:
             raise self.fail(view, f"two different events have the id {effect.id}")
-        put_ns = self._put.get(where, self._put.get((view.id, str(effect.number))))
+        put_ns = self._put.pop(where, None)
         if put_ns is not None and view.now_ns - put_ns < PATIENCE_NS:
             raise self.fail(view, f"event {effect.id} was published before the disk had it")
         self._due.pop(where, None)
-        self._due.pop((view.id, str(effect.number)), None)
 
     def ends(self, view: View) -> None:
         left = [name for station, name in self._due if station == view.id]
@@ -112,7 +111,7 @@ class Published(Promise):
 
 
 def _name(key: str, record: EventRecord) -> str:
-    return record.id or str(int(key))
+    return record.id or key  # before layouts had ids
 
 
 EVENTS: Final[tuple[Any, ...]] = (CardEvents, Published)

@@ -5,11 +5,13 @@ A row stands for one outbox record from its first batch until it is forgotten; a
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from hal.units import MonoNs
 from station.words.facts import TransactionTold
 from station.words.records import Image, OutboxRecord
+
+GONE: Final = 512
 
 
 class Row:
@@ -55,17 +57,16 @@ class Row:
 
 
 class Life:
-    """One transaction. `number` is the CSMS's; `lost`: a record of it became a dead letter; `promised`: the disk confirmed its start;
-    `shaky`: its end was told though the disk had not confirmed it."""
+    """One transaction. `number` is the CSMS's; `lost`: a record of it became a dead letter; `promised`: its start was confirmed."""
 
-    __slots__ = ("ended", "lost", "number", "promised", "shaky", "slot", "started")
+    __slots__ = ("ended", "lost", "number", "promised", "slot", "started")
 
     def __init__(self, slot: int) -> None:
         self.slot = slot
         self.promised = False
         self.started = False  # the CSMS has answered its start
         self.ended = False  # and its end
-        self.lost = self.shaky = False
+        self.lost = False
         self.number: int | None = None
 
 
@@ -76,10 +77,12 @@ class Ledger:
         self.rows: dict[str, Row] = {}
         self.by_id: dict[str, str] = {}
         self.lives: dict[str, Life] = {}
+        self._gone: dict[str, Row] = {}  # forgotten lately: a cut may bring them back
 
     def load(self, image: Image) -> None:
         """A core begins: what is on the disk is what there is."""
-        old = self.rows
+        old = {**self._gone, **self.rows}
+        self._gone = {}
         self.rows, self.by_id = {}, {}
         for key, record in sorted(image.get("outbox", {}).items()):
             assert isinstance(record, OutboxRecord)
@@ -113,6 +116,9 @@ class Ledger:
         row = self.rows.pop(key, None)
         if row is not None:
             self.by_id.pop(row.id, None)
+            self._gone[key] = row
+            if len(self._gone) > GONE:
+                self._gone = dict(list(self._gone.items())[-GONE // 2 :])
 
     def stored(self, key: str) -> None:
         row = self.rows.get(key)
@@ -140,4 +146,4 @@ class Ledger:
         if row.kind == "started":
             life.started, life.number = True, payload.get("transactionId")
         elif row.kind == "ended":
-            life.ended, life.shaky = True, not row.durable
+            life.ended = True

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from hal.actions import PermitPower, SetLock
 from hal.signals import BoardReady, FaultAcknowledged, PowerReported
-from hal.units import SlotId
+from hal.units import Cause, SlotId
 from sim.checkers.events import body, slot_of
 from sim.checkers.eyes import Promise
 from sim.checkers.seen import SlotView
 from sim.checkers.view import View
-from station.words.records import EventRecord
+from station.words.records import EventRecord, FaultRecord
 
 OPENS_S: Final = 1.2  # one second, and a little for the report that the contactor did not move
 
@@ -38,7 +38,7 @@ class Unlock(Promise):
 class Weld(Promise):
     """A contactor whose mirror says closed more than a second after the withdrawal, or when the board reports what it found, is told as
     Faulted PowerSwitchFailure before anything else happens on the slot; no power then until somebody has acknowledged it and the mirror
-    has said open. The latch is not followed over a reboot."""
+    has said open; over a reboot too, if the disk has the fault."""
 
     name = "a weld is told and latched"
 
@@ -51,6 +51,10 @@ class Weld(Promise):
         for slot in view.slots:
             self._told.discard((view.id, slot.number))
             self._opened.discard((view.id, slot.number))
+        for record in view.image.get("fault", {}).values():
+            assert isinstance(record, FaultRecord)
+            if record.cause is Cause.CONTACTOR_WELDED:
+                self._told.add((view.id, record.slot))
 
     def put_event(self, view: View, key: str, record: EventRecord) -> None:
         if record.kind == "faulted.v1" and body(record)["error"].get("code") == "PowerSwitchFailure":

@@ -7,6 +7,7 @@ MaxEnergyOnInvalidId), Reset accepted, voltage out of bounds, over-current for t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from hal.actions import Offer, PermitPower
@@ -34,15 +35,22 @@ class Orderly(Promise):
 
     name = "an orderly stop takes three seconds at most"
 
-    def _stop(self, view: View, slots: list[SlotView], why: str, within_s: float = WITHIN_S) -> None:
-        """At least one of these slots must have lost its power by then."""
+    def _stop(
+        self,
+        view: View,
+        slots: list[SlotView],
+        why: str,
+        within_s: float = WITHIN_S,
+        stands: Callable[[View], bool] = lambda view: True,
+    ) -> None:
+        """At least one of these slots must have lost its power by then, if the reason still stands."""
         if not slots or not all(slot.permitted for slot in slots):
             return
         self.armed += 1
         told_ns = view.now_ns
 
         def late(view: View) -> None:
-            if all(slot.permitted and slot.permitted_ns <= told_ns for slot in slots):
+            if stands(view) and all(slot.permitted and slot.permitted_ns <= told_ns for slot in slots):
                 raise self.fail(
                     view, f"slot {slots[0].number}: {why} {within_s:.1f} s ago and power is still permitted"
                 )
@@ -71,9 +79,11 @@ class Orderly(Promise):
                 self._stop(view, [slot], "a reset was accepted", WITHIN_S + FLUSH_S)
 
     def told_BoardFault(self, view: View, item: BoardFault) -> None:
-        if item.active and item.cause in ORDERLY:
-            for slot in view.concerned(item.slot):
-                self._stop(view, [slot], f"{item.cause.value} was told")
+        if not item.active or item.cause not in ORDERLY:
+            return
+        fault = (item.slot, item.cause)
+        for slot in view.concerned(item.slot):
+            self._stop(view, [slot], f"{item.cause.value} was told", stands=lambda view: fault in view.faults)
 
 
 def _same(session: SessionRecord, uid: str) -> bool:

@@ -22,8 +22,9 @@ from typing import Any
 import msgspec
 
 from sim.csms.books import BooksError, Boot, Event, Meter, Note, Start, Status, Stop, Violation
+from sim.csms.clock import Clock
 from sim.csms.control import HANDSHAKES, HELP, IDS, Behaviour, obey
-from sim.csms.server import Clock, Csms
+from sim.csms.server import Csms
 
 ABOUT = """\
 A small real CSMS for OCPP 1.6-J. It accepts every station and every card until told otherwise, keeps books of what it

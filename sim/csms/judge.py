@@ -1,5 +1,5 @@
 """The CSMS's second opinion on what a station tells (OCPP 1.6 §§ 3.5, 4.7 to 4.10): the books so far and an event in,
-findings out. How frames come is judged where they come in (server.py, acquaintance.py).
+findings out. How frames come is judged where they come in (server.py).
 """
 
 from __future__ import annotations

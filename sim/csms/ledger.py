@@ -16,6 +16,7 @@ from sim.csms.books import Books, Event, Note, Violation, utc_text
 from sim.csms.clock import Clock
 from sim.csms.control import Behaviour
 from sim.csms.judge import judge
+from sim.csms.recent import Recent
 
 
 class Ledger:
@@ -32,6 +33,7 @@ class Ledger:
         self.behaviour = behaviour or Behaviour()
         self.clock = clock or Clock()
         self.books = Books()
+        self.recent = Recent()
         self.last_id = 0  # the transactionId given last
         self._file = BookFile(path)
         self._listener = listener

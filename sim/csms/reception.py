@@ -160,5 +160,3 @@ def _identity(request: Request | None) -> str:
     """The identity a station connects with: the only segment of the path. Empty if there is none or more than one."""
     path = request.path.partition("?")[0] if request else ""
     return "" if path.count("/") != 1 else unquote(path[1:])
-
-

@@ -5,8 +5,9 @@
         await csms.command("CP1", "RemoteStartTransaction", connector_id=1, id_tag="DEADBEEF")
 
 The library checks and routes; this file adds what it lacks: one answer for a frame however often it comes, the books,
-and the findings (`judge` for what is told, here for how). How to answer is in `Behaviour`.
-Not here: the prompt (control.py), the command line (cli.py), any part of our own station.
+and the findings (judge.py for what is told, here for how). How to answer is in `Behaviour` (control.py).
+Not here: who is let in (reception.py), writing down (ledger.py), the prompt (control.py), the command
+line (cli.py), any part of our own station.
 """
 
 from __future__ import annotations
@@ -15,15 +16,10 @@ import asyncio
 import contextlib
 import json
 import logging
-import ssl
 import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import unquote
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 import ocpp.messages
@@ -33,32 +29,15 @@ from ocpp.messages import Call, CallError, CallResult, unpack, validate_payload
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call_result
 from ocpp.v16.enums import Action
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed, NegotiationError
-from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 
-from sim.csms.books import (
-    ID_TAG_MAX,
-    BookFile,
-    Books,
-    Boot,
-    Event,
-    Meter,
-    Note,
-    Start,
-    Status,
-    Stop,
-    Violation,
-    judge,
-    read_register,
-    utc_ms,
-    utc_text,
-)
-from sim.csms.control import Behaviour, CommandFailed, obey
+from sim.csms.books import Boot, Event, Meter, Note, Start, Status, Stop, read_register
+from sim.csms.control import CommandFailed, obey
+from sim.csms.recent import content
+from sim.csms.reception import Reception, silent_log
 
-SUBPROTOCOL = Subprotocol("ocpp1.6")
-RECENT = 32  # frames of a station whose ids are remembered; those of transactions are in the books for ever
+ID_TAG_MAX = 20
 ACTIONS = frozenset(one.value for one in Action)
 CODES = {"FormatViolation": "FormationViolation"}  # the library's spelling is that of 2.x
 SECRETS = ("AuthorizationKey",)
@@ -68,9 +47,6 @@ log = logging.getLogger("ev_station.csms")
 log.propagate = False
 log.addHandler(logging.StreamHandler())
 log.setLevel(logging.ERROR)
-_silent_log = logging.getLogger("ev_station.csms.sockets")  # a refused handshake is no error of ours
-_silent_log.propagate = False
-_silent_log.addHandler(logging.NullHandler())
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -211,7 +187,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         if self._said.startswith("[4"):
             self._note("refused", call, answer=json.loads(self._said)[2], detail="csms: see its log")
         else:
-            self._remember(call)
+            self.csms.recent.remember(self.station, call.unique_id, content(call.action, call.payload))
         return self._said
 
     async def _send(self, message: str) -> None:
@@ -227,16 +203,10 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         id_tag = call.payload.get("idTag")
         if isinstance(id_tag, str) and len(id_tag) > ID_TAG_MAX:
             self._violation(call.unique_id, "long-id-tag", f"{call.action}: {len(id_tag)} characters")
-        earlier = self.csms.recent.get(self.station, {}).get(call.unique_id)
-        if earlier not in (None, _content(call)):
+        earlier, now = self.csms.recent.content_of(self.station, call.unique_id), content(call.action, call.payload)
+        if earlier not in (None, now):
             self._violation(call.unique_id, "message-id-reused", f"{call.action} under the id of another frame")
-        return earlier == _content(call)
-
-    def _remember(self, call: Call) -> None:
-        recent = self.csms.recent.setdefault(self.station, {})
-        recent[call.unique_id] = _content(call)
-        if len(recent) > RECENT:
-            del recent[next(iter(recent))]
+        return earlier == now
 
     def _is_registered(self, call: Call) -> bool:
         """Whoever never booted here is told so in the books, but served: it may know us from before our books began."""
@@ -289,8 +259,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         finally:
             self._asked.pop(call.unique_id, None)
         if isinstance(answer, CallError):
-            self._note("refused", call, answer=answer.error_code, detail=f"station: {answer.error_description}"
-            )
+            self._note("refused", call, answer=answer.error_code, detail=f"station: {answer.error_description}")
             raise CommandFailed(answer.error_code, answer.error_description)
         return await self._checked(call, answer)
 
@@ -422,7 +391,3 @@ def _check_parts(raw: str | bytes, frame: Call | CallResult | CallError) -> None
     if isinstance(raw, bytes) or not all(isinstance(one, str) for one in texts) or not isinstance(payload, dict):
         raise ValueError("binary, or parts of the wrong type")
     msgspec.json.encode((texts, payload))
-
-
-def _content(call: Call) -> int:
-    return hash((call.action, msgspec.json.encode(call.payload, order="sorted")))

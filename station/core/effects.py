@@ -119,7 +119,9 @@ Input: TypeAlias = (
     | Stored
     | StoreFailed
 )
-Effect: TypeAlias = AnyAction | Persist | Forget | OpenLink | CloseLink | SendFrame | SetPing | Answer | Publish | Restart | Note
+Effect: TypeAlias = (
+    AnyAction | Persist | Forget | OpenLink | CloseLink | SendFrame | SetPing | Answer | Publish | Restart | Note
+)
 
 _RANKS: Final[dict[type, int]] = {Offer: 1, SetLock: 2, ShowLight: 2, Persist: 3, ReadMeter: 4, Restart: 6}
 

@@ -94,7 +94,20 @@ class Sinks:
 class Unit:
     """One station that runs. `core` is None while it restarts or after it stopped."""
 
-    __slots__ = ("_asks", "_generation", "_timer", "_timer_at", "board", "core", "frames", "id", "plan", "port", "rng", "wire")
+    __slots__ = (
+        "_asks",
+        "_generation",
+        "_timer",
+        "_timer_at",
+        "board",
+        "core",
+        "frames",
+        "id",
+        "plan",
+        "port",
+        "rng",
+        "wire",
+    )
 
     def __init__(self, identity: str, plan: Plan, board: Driver, rng: Rng) -> None:
         self.id = identity

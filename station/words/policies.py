@@ -17,5 +17,6 @@ class Policies(msgspec.Struct, frozen=True, gc=False):
     silent_when_rejected: bool
     tells_updates: bool
     offline_flag: bool
-    unplug_by_setting: bool = True  # what unplugging means to a session's transaction is for StopTransactionOnEVSideDisconnect to say
+    # What unplugging means to a session's transaction is for StopTransactionOnEVSideDisconnect to say.
+    unplug_by_setting: bool = True
     token_max: int = 36  # characters of a token that can be told; a longer one is refused, not cut

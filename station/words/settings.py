@@ -49,7 +49,8 @@ class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     aligned: Measurands = (Measurand.ENERGY_IMPORT,)
     stop_sampled: Measurands = ()
     stop_aligned: Measurands = ()
-    stop_values_max: Annotated[int, Meta(ge=2, le=1000)] = 250  # in the end of a transaction; above it every second one in between goes
+    # In the end of a transaction; above it every second one in between goes.
+    stop_values_max: Annotated[int, Meta(ge=2, le=1000)] = 250
     phase_rotation: str = ""  # empty: as the slots were built
     meter_lost_s: Seconds = 30
     # status

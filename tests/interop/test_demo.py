@@ -23,7 +23,11 @@ CLI = [sys.executable, "-m", "sim.cli"]
 
 def demo(*options: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*CLI, "demo", "--exit", "--json", "--seed", "1", *options], capture_output=True, text=True, timeout=timeout_s, check=False
+        [*CLI, "demo", "--exit", "--json", "--seed", "1", *options],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
     )
 
 
@@ -51,14 +55,14 @@ def test_a_lost_stop_is_found_and_named() -> None:
     done = demo("--sessions", "2", "--speed", "900", "--lose", "StopTransaction:1")
     assert done.returncode == 1
     verdict = json.loads(done.stdout.splitlines()[-1])
-    assert any("still open: DEMO-1 connector" in line and "transaction 1" in line for line in verdict["differences"]), verdict
+    assert any("still open: DEMO-1 connector" in line and "transaction 1" in line for line in verdict["differences"]), (
+        verdict
+    )
 
 
 def test_one_wh_too_many_in_a_meter_is_found_and_named(played: Path) -> None:
     memories = read_memories(played / "meters.json")
-    forged = [
-        msgspec.structs.replace(m, register_mwh=m.register_mwh + 1000) if m.slot == 1 else m for m in memories
-    ]
+    forged = [msgspec.structs.replace(m, register_mwh=m.register_mwh + 1000) if m.slot == 1 else m for m in memories]
     account = compare(read_books(played / "books.jsonl"), forged)
     assert len(account.differences) == 1
     assert "DEMO-1 connector 1 transaction" in account.differences[0] and "card" in account.differences[0]

@@ -109,7 +109,9 @@ def test_both_languages_say_the_same() -> None:
     first, last = events[0], events[-1]
     assert first["timestamp"] == start["timestamp"] and last["timestamp"] == stop["timestamp"]
     assert first["idToken"]["idToken"] == start["idTag"]
-    registers = [v["value"] for v in last["meterValue"][-1]["sampledValue"] if v.get("measurand", "").startswith("Energy")]
+    registers = [
+        v["value"] for v in last["meterValue"][-1]["sampledValue"] if v.get("measurand", "").startswith("Energy")
+    ]
     assert registers == [stop["meterStop"]]
 
 

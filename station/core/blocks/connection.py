@@ -122,7 +122,8 @@ class Connection:
         for due in (Due.CALL, Due.ASK, Due.RETRY):
             core.deadlines.cancel(due)
         out = self.rpc.reset()
-        if out is not None and out.durable and item.close_code == TOO_BIG:  # it will be too big for ever: an attempt, not an outage
+        # It will be too big for ever: an attempt, not an outage.
+        if out is not None and out.durable and item.close_code == TOO_BIG:
             self._failed(out, TimedOut())
         lost = self.outbox.offline()
         core.provisioning.disconnected()

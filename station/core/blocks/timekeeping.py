@@ -12,7 +12,7 @@ import msgspec
 from hal.clock import Due
 from hal.disk import Record
 from hal.marks import mark
-from ocpp_client.outbox import Told
+from ocpp_client.outbox import Queued, Told
 from station.core.time import ALIVE_MS, CUT_MS
 from station.words.common import Sample, Stamp
 from station.words.facts import TransactionTold
@@ -26,6 +26,12 @@ ALIVE_S: Final = ALIVE_MS // 1000
 
 def _heard(ok: bool) -> None:
     """Whoever follows what the disk can do has heard it."""
+
+
+def _mended(ok: bool, changed: list[Queued]) -> None:
+    """On the disk, or as good as it gets."""
+    for queued in changed:
+        queued.stored = True
 
 
 class Timekeeping:
@@ -83,17 +89,17 @@ class Timekeeping:
             self.trusted()
 
     def trusted(self) -> None:
-        """What was stamped before the time was known gets its UTC now, before it is sent; in one batch with a sign of life.
-
-        What is out keeps its bytes.
+        """What was stamped before the time was known gets its UTC now, in one batch with a sign of life, and is sent only when that is on
+        the disk: after a cut it would be mended otherwise. What is out keeps its bytes.
         """
         core, mend = self.core, self._mend
         mark("time.mended")
-        puts = []
+        puts, changed = [], []
         for queued in core.connection.outbox.records:
             told = queued.told if queued is core.connection.rpc.out else self._mended(queued.told)
             if told is not queued.told:
-                queued.told = told
+                queued.told, queued.stored = told, False
+                changed.append(queued)
                 puts.append(Record("outbox", queued.key, queued.record(core.policies.version)))
         running = [(slot.session, slot.tx) for slot in core.slots]
         for session, tx in [*running, *core.transactions.left.values()]:
@@ -105,7 +111,7 @@ class Timekeeping:
                 tx.samples = self._samples(tx.samples)
         if self.mark is not None:
             self.mark = AliveRecord(mend(self.mark.at), self.mark.mono_ns, self.mark.registers)
-        core.persist((*puts, *core.transactions.records(), *self.records()))
+        core.persist((*puts, *core.transactions.records(), *self.records()), (), True, _mended, changed)
         core.metering.told_ms = 0  # and what was told before has a time that is not of these instants
         core.metering.realign()
 

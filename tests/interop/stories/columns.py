@@ -23,8 +23,17 @@ class Frame:
     action: str
     payload: dict[str, Any]
 
+    @property
+    def context(self) -> str | None:
+        """Of the first sampled value, if it has some."""
+        for meter_value in self.payload.get("meterValue", ()):
+            return str(meter_value["sampledValue"][0].get("context", "Sample.Periodic"))
+        return None
+
     def __str__(self) -> str:
         shown = {key: value for key, value in self.payload.items() if key not in ("timestamp", "meterValue")}
+        if self.context:
+            shown["context"] = self.context
         return " ".join([self.action, *(f"{key}={value}" for key, value in shown.items())])
 
 
@@ -66,7 +75,7 @@ class FrameLine:
 
     @staticmethod
     def _agrees(seen: Frame, key: str, text: str) -> bool:
-        there = seen.payload.get(key)
+        there = seen.context if key == "context" else seen.payload.get(key)
         choices = text.split("|")
         if there is None:
             return "-" in choices
@@ -102,9 +111,7 @@ class HardwareLine:
         told = seen.text in self.choices or (
             self.choices[0].endswith(" *") and seen.text.split()[0] == self.choices[0].split()[0]
         )
-        return (
-            seen.track == self.track and told and self.from_s - 0.1 <= seen.at_s <= self.to_s + slack_s
-        )
+        return seen.track == self.track and told and self.from_s - 0.1 <= seen.at_s <= self.to_s + slack_s
 
 
 class Column:

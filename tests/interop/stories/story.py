@@ -20,8 +20,8 @@ import yaml
 
 from ocpp_client.link import LinkProfile
 from sim.account import compare
+from sim.csms.clock import Clock
 from sim.csms.control import Behaviour
-from sim.csms.server import Clock
 from sim.rng import Stream
 from station.shell.host import Host
 from station.shell.runner import Plan, Sinks, Unit
@@ -35,6 +35,12 @@ GRACE_S = 8.0  # real seconds a step may take longer than it should
 QUIET_S = 1.5  # simulated: so long nothing more may come
 QUIET_REAL_S = 0.05
 AMBIENT = ("Heartbeat",)  # frames that belong to no step
+MAIN_LAMP = (
+    "white breathe",
+    "blue steady",
+    "green steady",
+    "off steady",
+)  # of no interest in a step that does not name it
 SETTINGS = Settings(sample_interval_s=0, aligned_interval_s=0, ping_interval_s=0, backoff_min_s=1, backoff_random_s=0)
 
 
@@ -203,6 +209,8 @@ class Seen:
                 frames.take(frame, slack_s)
         self._frames = len(self.frames)
         for change in self.all_changes()[self._changes :]:
+            if change.track == "lamp 0" and "lamp 0" not in tracks and change.text in MAIN_LAMP:
+                continue
             tracks.setdefault(change.track, Column([])).take(change, slack_s)
         self._changes = len(self.changes)
         self.wrong = [one.wrong for one in (frames, *tracks.values()) if one.wrong]

@@ -70,8 +70,10 @@ def test_a_register_never_runs_faster_than_the_slot_can() -> None:
     register, reading = Register(rated_mw(32_000, 3)), Reading
     assert register.take(reading(1_000_000), 0) == "used"
     hour = 3600 * SECOND
-    assert register.take(reading(1_000_000 + 26_490_000), hour) == "used"  # 22.08 kW and a fifth
-    assert register.take(reading(27_490_000 + 26_510_000), 2 * hour) == "refused"
+    assert (
+        register.take(reading(1_000_000 + 26_490_000), hour) == "used"
+    )  # 22.08 kW and a fifth; and half a minute of twice that
+    assert register.take(reading(27_490_000 + 26_700_000), 2 * hour) == "refused"
     assert register.take(reading(27_490_000 - 1), 2 * hour) == "refused"
     assert register.take(reading(27_490_000), 2 * hour) == "used"
     assert register.last == reading(27_490_000)

@@ -128,6 +128,17 @@ def test_what_was_mended_is_on_the_disk_before_it_is_sent() -> None:
     assert bench.core.image() == {kind: rows for kind, rows in bench.disk.items() if rows}
 
 
+def test_and_waits_for_the_disk_to_have_it() -> None:
+    bench = Bench()
+    bench.charging()
+    bench.wait(5 * MINUTE)
+    bench.store = "silent"
+    bench.connect()
+    assert bench.actions("StatusNotification") and not bench.actions("StartTransaction")
+    bench.wait(6)  # longer than anybody waits for a disk
+    assert len(bench.actions("StartTransaction")) == 1
+
+
 def test_nothing_before_2020_leaves_the_station_even_if_the_csms_has_no_time_either() -> None:
     bench = Bench(true_ms=0)
     bench.charging()

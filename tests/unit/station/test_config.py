@@ -37,7 +37,11 @@ def test_the_shortest_file(tmp_path: Path) -> None:
 
 def test_everything_may_be_said(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("a long secret\n")
-    text = GOOD.replace('url =', 'password_file = "password"\nurl =').replace('id = "CP1"', 'id = "CP1"\nsupply_max_current_a = 20') + """
+    text = (
+        GOOD.replace("url =", 'password_file = "password"\nurl =').replace(
+            'id = "CP1"', 'id = "CP1"\nsupply_max_current_a = 20'
+        )
+        + """
 [store]
 file = "station.db"
 [settings]
@@ -47,6 +51,7 @@ sampled = ["Energy.Active.Import.Register", "Voltage"]
 kind = "tethered"
 max_current_a = 16
 """
+    )
     config = load(write(tmp_path, text))
     assert config.settings.sample_interval_s == 10
     assert config.shape.supply_ma == 20_000
@@ -66,7 +71,11 @@ max_current_a = 16
         (('id = "CP1"', 'id = ""'), "station", "length >= 1"),
         (('id = "CP1"', 'id = "CP1"\ntemplate = "ladder"'), "station.template", "two-sockets-22kw"),
         (("ws://127.0.0.1:9000/ocpp", "http://x"), "csms.url", "ws"),
-        (("[board]", "[settings]\nsample_interval_s = -1\n[board]"), "settings.sample_interval_s", "not a whole number"),
+        (
+            ("[board]", "[settings]\nsample_interval_s = -1\n[board]"),
+            "settings.sample_interval_s",
+            "not a whole number",
+        ),
         (("[board]", '[settings]\nsampled = ["Joy"]\n[board]'), "settings.sampled", "Voltage"),
         (("[board]", "[settings]\njoy = 1\n[board]"), "settings.joy", "heartbeat_interval_s"),
         (("[csms]\n", '[csms]\nca_file = "none.pem"\n'), "csms.ca_file", "there is no file"),
