@@ -16,7 +16,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help run test check lint types floors generated wheel bench fuzz audit wire docs interop lock
+.PHONY: help run test check lint types floors generated wheel bench fuzz audit worlds wire docs interop lock
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -51,7 +51,8 @@ wheel: $(STAMPS)/dev
 	$(BIN)/python -m tools.check_wheel
 
 bench: $(STAMPS)/dev ## the bench: CPU and memory against the bare protocol
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m bench --memory $(ARGS)
+	@$(BIN)/python -m bench.world
 
 fuzz: export FUZZ_FRAMES ?= 1000000
 fuzz: $(STAMPS)/dev ## a million frames of a CSMS gone mad (FUZZ_FRAMES=, FUZZ_SEED=)
@@ -59,6 +60,10 @@ fuzz: $(STAMPS)/dev ## a million frames of a CSMS gone mad (FUZZ_FRAMES=, FUZZ_S
 
 audit: $(STAMPS)/dev ## sabotage 40 requirements drawn by hash, each in a copy; their tests must notice (ARGS=16-MV-03)
 	@$(BIN)/python -m tests.audit.run $(ARGS)
+
+worlds: $(STAMPS)/dev ## the judges are judged: broken stations, each found by its promise; then a longer hunt (ARGS="--only lamp")
+	@$(BIN)/python -m tests.mutants.run --jobs $(JOBS) $(ARGS)
+	@WORLDS=1 $(BIN)/python -m pytest -n $(JOBS) -q tests/world/test_hunt.py tests/world/test_replay.py
 
 wire: $(STAMPS)/dev ## generate the wire types from the schemas
 	$(BIN)/python -m tools.make_wire

@@ -58,14 +58,18 @@ def broken(mutant: Mutant, text: str) -> str:
 def planted(mutant: Mutant | None) -> Iterator[Path]:
     """A copy of the sources with the mistake in it, or without one, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
-        copy = Path(name)
-        for source in SOURCES:
-            shutil.copytree(ROOT / source, copy / source, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(HERE / "hunter.py", copy)
-        if mutant is not None:
-            path = copy / mutant.file
-            path.write_text(broken(mutant, path.read_text(encoding="utf-8")), encoding="utf-8")
-        yield copy
+        plant(mutant, Path(name))
+        yield Path(name)
+
+
+def plant(mutant: Mutant | None, copy: Path) -> None:
+    """Make that copy in a folder."""
+    for source in SOURCES:
+        shutil.copytree(ROOT / source, copy / source, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE / "hunter.py", copy)
+    if mutant is not None:
+        path = copy / mutant.file
+        path.write_text(broken(mutant, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def environment(copy: Path) -> dict[str, str]:
@@ -98,8 +102,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=2000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, help="a folder for the counterexamples")
+    parser.add_argument(
+        "--plant", type=Path, help="hunt for nothing: leave the first of them in this new folder, to be looked at"
+    )
     args = parser.parse_args(arguments)
     mutants = [m for m in load() if args.only in m.name]
+    if not mutants:
+        parser.error(f"no mutant's name holds {args.only!r}")
+    if args.plant is not None:
+        plant(mutants[0], args.plant)
+        print(f"{args.plant}: {mutants[0].name} ({mutants[0].file})")
+        return 0
     missed = 0
     print(f"{'mutant':54}  {'promise':46}  {'seeds':>5}  {'size':>4}  shrunk plan")
     with ThreadPoolExecutor(args.jobs) as pool:

@@ -31,7 +31,7 @@ class Frame:
         return None
 
     def __str__(self) -> str:
-        shown = {key: value for key, value in self.payload.items() if key not in ("timestamp", "meterValue")}
+        shown = {key: value for key, value in self.payload.items() if key != "meterValue"}
         if self.context:
             shown["context"] = self.context
         return " ".join([self.action, *(f"{key}={value}" for key, value in shown.items())])
@@ -118,7 +118,7 @@ class Column:
     """A column being filled: `take` what is seen, one after the other; `wrong` says what does not fit."""
 
     def __init__(self, groups: Sequence[Sequence[Line]]) -> None:
-        self._groups = [list(group) for group in groups]
+        self._groups = [sorted(group, key=lambda line: line.optional) for group in groups]  # what must come is found first
         self.wrong: str = ""
 
     @property
