@@ -149,6 +149,10 @@ class Outbox:
         """There is somebody to tell again: what waits until now is backlog."""
         self._backlog = self.counter
 
+    def let_pass(self, queued: Queued) -> None:
+        """This record has to wait for a disk that does not work: the status of the station does not wait for it."""
+        self._backlog = max(self._backlog, queued.number)
+
     def next(self, now_ns: MonoNs, accepted: bool, pending: bool = False) -> Queued | None:
         """What may be sent now. Before acceptance only BootNotification, and while it is pending what was triggered
         (1.6 BOOT-02, BOOT-08)."""

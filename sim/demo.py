@@ -20,6 +20,7 @@ from typing import Any
 from ocpp_client.link import LinkProfile
 from sim import options
 from sim.board import SimBoard
+from sim.chaos import Chaos, ShakyHost, mishaps
 from sim.csms.books import utc_ms
 from sim.csms.control import CARD_STATUS
 from sim.frames import Cleaner, Exchange, FrameFile
@@ -68,6 +69,7 @@ def add_parser(subparsers: Any) -> None:
         help="use this CSMS, which must run on the same clock; needs --epoch from its first line",
     )
     add("--epoch", default="", metavar="UTC@REAL", help="what the clock of --csms showed at which real time")
+    add("--chaos", action="store_true", help="cut the link twice, kill the station once, cut its power once (drawn from --seed)")
     add("--lose", default="", metavar="ACTION:NTH", help="let the CSMS lose this from its books, to see it found")
     add(
         "--card",
@@ -195,7 +197,7 @@ class Demo:
         plan = Plan(self.shape, self.settings, real=args.speed, os_boot=f"{args.seed}")
         sinks = [EventFile(args.events, self._complain)] if args.events is not None else []
         delivery = Delivery(self.watch, sinks, args.events_compat)
-        host = delivery.runner = Host(
+        host = delivery.runner = ShakyHost(
             delivery,
             lambda unit: profile,
             store=str(self.folder / "station.db"),
@@ -208,7 +210,11 @@ class Demo:
         unit.frames = self.frames
         host.add(unit)
         cards = {"cards": tuple(self.cards)} if self.cards else {}
-        for visit in arrivals(args.seed, args.sessions, len(plan.shape.slots), **cards):
+        visits = arrivals(args.seed, args.sessions, len(plan.shape.slots), **cards)
+        self.chaos = Chaos(host, unit, self.teller.say)
+        if args.chaos:
+            self.chaos.begin(mishaps(args.seed, visits))
+        for visit in visits:
             driver = Driver(visit, board, self.teller.driver, args.seed)
             driver.begin(host.scheduler)
             self.drivers.append(driver)
@@ -233,7 +239,7 @@ class Demo:
                 self.teller.say(
                     "demo", "first-wh", f"the first Wh flowed {real_s:.1f} s after the start", real_s=round(real_s, 3)
                 )
-            if all(driver.gone for driver in self.drivers):
+            if self.chaos.over and all(driver.gone for driver in self.drivers):
                 if self.args.exit:
                     await self._settled(host, unit)
                     return

@@ -33,9 +33,12 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from sim.csms.books import Boot, Event, Meter, Note, Start, Status, Stop, read_register
+from sim.csms.clock import Clock
 from sim.csms.control import CommandFailed, obey
 from sim.csms.recent import content
 from sim.csms.reception import Reception, silent_log
+
+__all__ = ["Clock", "Csms"]
 
 ID_TAG_MAX = 20
 ACTIONS = frozenset(one.value for one in Action)

@@ -22,7 +22,8 @@ import pytest
 from sim.account import compare
 from sim.csms.books import Books, read_books
 from sim.csms.control import Behaviour
-from sim.csms.server import Clock, Csms
+from sim.csms.clock import Clock
+from sim.csms.server import Csms
 from sim.meter import read_memories
 from tests.interop.strict import StrictServer
 

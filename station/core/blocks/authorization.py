@@ -56,7 +56,7 @@ class Authorization:
         core = self.core
         if self._repeated(uid):
             return
-        core.events.card_scanned(uid)
+        core.events.card_scanned(uid, reader)
         if not core.power.ready:
             return
         card = Intent(Token(uid), Origin.CARD, None, core.shape.served(reader))

@@ -166,7 +166,8 @@ class Availability:
 
     def tell(self, number: SlotId) -> None:
         """Tell it although nothing changed: it was asked for."""
-        shown = self.shown(number)
+        shown = self.told[number] = self.shown(number)
+        self.core.deadlines.cancel(Due.STATUS, number)
         self.core.connection.put(StatusChanged(number, shown[0], self.core.stamp(), shown[1]))
 
     def answered(self, told: StatusChanged, answer: AnyAnswer) -> None:

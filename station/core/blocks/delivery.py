@@ -7,6 +7,7 @@ sending (`connection`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from hal.clock import Due
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 KEPT_MS: Final = 30 * 86_400_000
 DEAD_BOUND: Final = 10_000  # letters; a CSMS that refuses everything for a month must not fill the disk
 LOOK_AGAIN: Final = 1024  # records, after nothing more could be thinned
-AGAIN_S: Final = 60
+AGAIN_S: Final = 10  # after the disk has refused something
 DAY_S: Final = 86_400
 
 
@@ -90,8 +91,8 @@ class Delivery:
     ) -> None:
         """Queue a record and write it in one batch with what goes with it; only then does it leave.
 
-        `waits`: power waits for it on this slot, and if the disk refuses, it has not happened. Else it is told all the same, and
-        written as soon as the disk works again.
+        `waits`: power waits for it on this slot, and if the disk refuses, it has not happened. Else it waits until the disk works again:
+        what was told and is not on the disk would be told twice after a cut.
         """
         core = self.core
         queued = core.connection.put(told)
@@ -106,11 +107,10 @@ class Delivery:
 
     def _stored(self, ok: bool, queued: Queued | None, forgets: tuple[RecordKey, ...], waits: Slot | None) -> None:
         core = self.core
-        if queued is not None:
+        if ok and queued is not None:
             queued.stored = True
-        if not ok and waits is None:
-            put: dict[RecordKey, Queued | None] = {("outbox", queued.key): queued} if queued is not None else {}
-            self._owe({**put, **dict.fromkeys(forgets)})
+        elif not ok and waits is None:
+            self.owe(() if queued is None else (queued,), forgets)
         elif not ok and queued is not None and waits is not None:
             core.connection.outbox.done(queued)
             core.emit(Forget((("outbox", queued.key),)))  # it may have been slow, and be there after all
@@ -120,28 +120,33 @@ class Delivery:
             core.power.stored(waits, ok)
         core.provisioning.progress()
 
-    def _owe(self, rows: dict[RecordKey, Queued | None]) -> None:
-        self.owed = {**(self.owed or {}), **rows}
+    def owe(self, records: Iterable[Queued], forgets: Iterable[RecordKey] = ()) -> None:
+        """The disk has refused these; they wait, and others need not wait for them."""
+        mark("delivery.owed")
+        rows: dict[RecordKey, Queued | None] = {("outbox", queued.key): queued for queued in records}
+        for queued in records:
+            self.core.connection.outbox.let_pass(queued)
+        self.owed = {**(self.owed or {}), **rows, **dict.fromkeys(forgets)}
         self.core.after(Due.ALIVE, AGAIN_S)
 
     def again(self) -> None:
-        """Once a minute: what the disk refused, as far as it still matters, and the sessions as they are now."""
+        """Try what the disk refused, and the sessions as they are now."""
         owed, self.owed = self.owed, None
         if owed is None:
             return
-        mark("delivery.owed")
-        core, head = self.core, self.core.connection.outbox.head
-        puts = [
-            Record("outbox", queued.key, queued.record(core.policies.version))
-            for queued in owed.values()
-            if queued is not None and head is not None and queued.number >= head.number
-        ]
+        core = self.core
+        records = [queued for queued in owed.values() if queued is not None]
         forgets = tuple(key for key, queued in owed.items() if queued is None)
-        core.persist((*puts, *core.transactions.records()), forgets, True, self._again_stored, owed)
+        puts = [Record("outbox", queued.key, queued.record(core.policies.version)) for queued in records]
+        core.persist((*puts, *core.transactions.records()), forgets, True, self._again_stored, records, forgets)
 
-    def _again_stored(self, ok: bool, owed: dict[RecordKey, Queued | None]) -> None:
+    def _again_stored(self, ok: bool, records: list[Queued], forgets: tuple[RecordKey, ...]) -> None:
         if not ok:
-            self._owe(owed)
+            self.owe(records, forgets)
+            return
+        for queued in records:
+            queued.stored = True
+        self.core.provisioning.progress()
 
     def _room(self) -> None:
         core, outbox = self.core, self.core.connection.outbox

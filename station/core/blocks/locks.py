@@ -54,6 +54,10 @@ class Locks:
         if (slot.session is None or self.core.power.failing) and slot.lock is not LockState.OPEN:
             self.unlock(slot)
 
+    def moving(self, slot: Slot) -> bool:
+        """It was told to move, and has not said that it has."""
+        return self.core.deadlines.pending(Due.LOCK, slot.id)
+
     def _move(self, slot: Slot, close: bool) -> None:
         self.core.emit(SetLock(slot.id, close))
         self.core.after(Due.LOCK, MOVES_S, slot.id)
@@ -81,7 +85,9 @@ class Locks:
         core.remote.lock_reported(slot)
         core.faults.over(Cause.LOCK_WILL_NOT_OPEN, slot.id)
         core.authorization.let_go(slot.id)
-        if slot.phase in (Phase.READING, Phase.STORING) or (slot.phase is Phase.RUNNING and slot.permitted):
+        if slot.phase is Phase.LOCKING:  # it was on its way when the next session came
+            self.close(slot)
+        elif slot.phase in (Phase.READING, Phase.STORING) or slot.permitted:
             core.note("error", "lock.opened", slot.id)
             core.power.end(slot, StopReason.OTHER, Why.ABNORMAL, cut=True)
 

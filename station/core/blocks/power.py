@@ -127,7 +127,7 @@ class Power:
     def _lock(self, slot: Slot) -> None:
         slot.phase = Phase.LOCKING
         slot.holds |= Hold.LOCK | Hold.METER | Hold.STORE
-        if not slot.shape.has_lock or slot.lock is LockState.CLOSED:
+        if not slot.shape.has_lock or (slot.lock is LockState.CLOSED and not self.core.locks.moving(slot)):
             self.locked(slot)
         else:
             self.core.locks.close(slot)

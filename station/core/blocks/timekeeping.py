@@ -28,12 +28,6 @@ def _heard(ok: bool) -> None:
     """Whoever follows what the disk can do has heard it."""
 
 
-def _mended(ok: bool, changed: list[Queued]) -> None:
-    """On the disk, or as good as it gets."""
-    for queued in changed:
-        queued.stored = True
-
-
 class Timekeeping:
     """`mark` is the last sign of life, of this boot or of the one before."""
 
@@ -111,9 +105,15 @@ class Timekeeping:
                 tx.samples = self._samples(tx.samples)
         if self.mark is not None:
             self.mark = AliveRecord(mend(self.mark.at), self.mark.mono_ns, self.mark.registers)
-        core.persist((*puts, *core.transactions.records(), *self.records()), (), True, _mended, changed)
+        core.persist((*puts, *core.transactions.records(), *self.records()), (), True, self._stored, changed)
         core.metering.told_ms = 0  # and what was told before has a time that is not of these instants
         core.metering.realign()
+
+    def _stored(self, ok: bool, changed: list[Queued]) -> None:
+        if not ok:
+            self.core.delivery.owe(changed)
+        for queued in changed if ok else ():
+            queued.stored = True
 
     def _mend(self, stamp: Stamp) -> Stamp:
         """Nothing that waits to be told lies in the future."""

@@ -118,7 +118,9 @@ class Column:
     """A column being filled: `take` what is seen, one after the other; `wrong` says what does not fit."""
 
     def __init__(self, groups: Sequence[Sequence[Line]]) -> None:
-        self._groups = [sorted(group, key=lambda line: line.optional) for group in groups]  # what must come is found first
+        self._groups = [
+            sorted(group, key=lambda line: line.optional) for group in groups
+        ]  # what must come is found first
         self.wrong: str = ""
 
     @property

@@ -106,7 +106,9 @@ async def run(folder: Path, url: str, epoch: str, speed: int, seed: int, visits:
     now_ms = utc_ms(shown) + round((time.time() * 1000 - utc_ms(real)) * speed)
     count = Count()
     store = str(folder / "station.db")
-    async with Fleet(url, (), settings=SETTINGS, store=store, tick_ms=0, speed=speed, epoch_ms=now_ms, sinks=count) as fleet:
+    async with Fleet(
+        url, (), settings=SETTINGS, store=store, tick_ms=0, speed=speed, epoch_ms=now_ms, sinks=count
+    ) as fleet:
         board, there = found(folder)
         unit = Unit(CP, Plan(SHAPE, SETTINGS, real=speed), board, Stream(seed, "core"))
         unit.frames = True
@@ -127,7 +129,9 @@ async def run(folder: Path, url: str, epoch: str, speed: int, seed: int, visits:
         tell(gone=len(people))
         await told
         leave(folder, board)
-    tell(frames=count.frames, call_errors=count.call_errors, notes=count.notes, bugs=count.bugs + [""] * fleet.host.bugs)
+    tell(
+        frames=count.frames, call_errors=count.call_errors, notes=count.notes, bugs=count.bugs + [""] * fleet.host.bugs
+    )
 
 
 if __name__ == "__main__":

@@ -135,7 +135,10 @@ def test_and_waits_for_the_disk_to_have_it() -> None:
     bench.store = "silent"
     bench.connect()
     assert bench.actions("StatusNotification") and not bench.actions("StartTransaction")
-    bench.wait(6)  # longer than anybody waits for a disk
+    bench.wait(MINUTE)
+    assert not bench.actions("StartTransaction")
+    bench.store = "ok"
+    bench.wait(20)
     assert len(bench.actions("StartTransaction")) == 1
 
 
