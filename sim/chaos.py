@@ -1,5 +1,6 @@
 """What goes wrong in `station-sim demo --chaos`: the link is cut twice, the station's process killed once, the mains cut once.
 
+A kill loses all that is not on the disk and lets the outputs fall, as lines do whose process is gone; the operating system runs on.
 When, in which order and for how long is drawn from the seed, over the time in which drivers come and charge. Not here: the accounts,
 which must agree all the same (`account.py`), and faults of stories (`faults.py`).
 """
@@ -14,15 +15,17 @@ import msgspec
 from hal.units import SECOND
 from ocpp_client.link import check_profile
 from sim.live import NoWire
-from sim.people import Visit
+from sim.people import Driver, Visit
 from sim.rng import Stream
 from station.shell.host import Host
 from station.shell.runner import Deliver, Unit, Wire
+from station.words.commands import StopSession
 
 What: TypeAlias = Literal["link", "process", "power"]
 
 MISHAPS: Final[tuple[What, ...]] = ("link", "link", "process", "power")
 LASTS_S: Final[dict[What, tuple[int, int]]] = {"link": (60, 600), "process": (1, 20), "power": (30, 300)}
+RETURNS_S: Final = 180  # after the station is back, and so much more for each further slot, drivers look at their cars
 TEXTS: Final[dict[What, tuple[str, str]]] = {
     "link": ("the link is cut", "the link is there again"),
     "process": ("the station's process is killed", "the station's process runs again"),
@@ -65,10 +68,10 @@ class ShakyHost(Host):
 
 
 class Chaos:
-    """Brings the mishaps about. `tell` hears what has happened, in words. Between a kill or a power cut and what follows there is no core."""
+    """Brings the mishaps about. `tell` hears what has happened, in words."""
 
-    def __init__(self, host: ShakyHost, unit: Unit, tell: Callable[..., None]) -> None:
-        self._host, self._unit, self._tell = host, unit, tell
+    def __init__(self, host: ShakyHost, unit: Unit, drivers: Sequence[Driver], tell: Callable[..., None]) -> None:
+        self._host, self._unit, self._drivers, self._tell = host, unit, drivers, tell
         self._left = 0
 
     @property
@@ -82,6 +85,19 @@ class Chaos:
         for one in planned:
             self._host.scheduler.call_at(start_ns + one.at_s * SECOND, self._happen, one)
 
+    def clear(self) -> None:
+        """All drivers have left, some perhaps without a car that was stuck: the operator ends what still runs."""
+        core = self._unit.core
+        for slot in core.slots if core is not None else ():
+            if slot.session is not None:
+                self._tell(
+                    "chaos",
+                    "ended",
+                    f"the operator ends the session that was left behind in slot {slot.id}",
+                    slot=slot.id,
+                )
+                self._host.ask(self._unit, StopSession(slot.session.id), lambda outcome: None)
+
     def _happen(self, one: Mishap) -> None:
         host, unit = self._host, self._unit
         self._say(one, 0, lasts_s=one.lasts_s)
@@ -91,8 +107,8 @@ class Chaos:
                 unit.wire.abort()
         else:
             host.halt(unit)
-        if one.what == "power":
             unit.board.stop()
+        if one.what == "power":
             unit.plan = msgspec.structs.replace(unit.plan, os_boot=f"{unit.plan.os_boot} after a power cut")
         host.scheduler.call_at(host.scheduler.now().mono_ns + one.lasts_s * SECOND, self._pass, one)
 
@@ -103,6 +119,8 @@ class Chaos:
             self._host.network = True
         elif self._unit.core is None and self._unit.id in self._host.units:
             self._host.boot(self._unit)
+            for driver in self._drivers:
+                driver.look_again(RETURNS_S * driver.slot)
 
     def _say(self, one: Mishap, index: int, **more: Any) -> None:
         self._tell("chaos", f"{one.what}-{'back' if index else 'gone'}", TEXTS[one.what][index], **more)

@@ -20,7 +20,7 @@ Each command teaches more: station-sim COMMAND --help
 
 
 def parser() -> argparse.ArgumentParser:
-    from sim import account, completion, demo, replay, run, soak
+    from sim import account, completion, demo, replay, run, show, soak
     from sim.csms import cli as csms
 
     top = argparse.ArgumentParser(
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     account.add_parser(commands)
     soak.add_parser(commands)
     replay.add_parser(commands)
+    show.add_parser(commands)
     completion.add_parser(commands, parser)
     return top
 

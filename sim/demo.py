@@ -1,7 +1,8 @@
 """`station-sim demo`: drivers come to a virtual station that charges them against a CSMS of its own, over a real WebSocket.
 
 The CSMS is a process of its own and keeps its books; the meters keep their memories; at the end a third process compares the
-two. Its status is the demo's. Not here: the hardware (`board.py`), the people (`people.py`), the comparison (`account.py`).
+two. Its status is the demo's. Not here: the hardware (`board.py`), the people (`people.py`), the comparison (`account.py`), the live
+view (`panel_app.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ocpp_client.link import LinkProfile
-from sim import options
+from sim import options, panel_app
+from sim.batteries import batteries, write_batteries
 from sim.board import SimBoard
 from sim.chaos import Chaos, ShakyHost, mishaps
 from sim.csms.books import utc_ms
@@ -69,7 +71,11 @@ def add_parser(subparsers: Any) -> None:
         help="use this CSMS, which must run on the same clock; needs --epoch from its first line",
     )
     add("--epoch", default="", metavar="UTC@REAL", help="what the clock of --csms showed at which real time")
-    add("--chaos", action="store_true", help="cut the link twice, kill the station once, cut its power once (drawn from --seed)")
+    add(
+        "--chaos",
+        action="store_true",
+        help="cut the link twice, kill the station once, cut its power once (drawn from --seed)",
+    )
     add("--lose", default="", metavar="ACTION:NTH", help="let the CSMS lose this from its books, to see it found")
     add(
         "--card",
@@ -78,6 +84,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="UID[:STATUS]",
         help="a card the drivers have, and what the CSMS says of it (accepted)",
     )
+    add("--view", action="store_true", help="the station on the screen, its buttons at the keyboard, instead of lines")
     options.add_station(parser)
     options.add_output(parser)
     parser.set_defaults(run=run)
@@ -96,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
             if status is not None and status.value not in CARD_STATUS:
                 raise ValueError(f"--card {uid}: its status is one of {', '.join(CARD_STATUS)}")
         options.check_files(args)
+        if args.view and args.json:
+            raise ValueError("--view takes the screen: without --json")
     except (OSError, ValueError) as error:
         print(f"station-sim demo: {options.sentence(error)}", file=sys.stderr)
         return 2
@@ -125,16 +134,19 @@ class Demo:
         self.stopped = asyncio.Event()
         cleaner, shows = Cleaner(), args.frames is not None or args.pretty
         actions = [one for one in (args.frames or "").split(",") if one]
+        shown = panel_app.wanted(args.view, "station-sim demo")
+        self.screen = panel_app.Screen(list(cards), cleaner) if shown else None
         self.teller = Teller(
             args.json,
             args.quiet,
+            self.screen.line if self.screen is not None else None,
             exchange=Exchange(actions) if shows else None,
             pretty=args.pretty,
             compat=args.events_compat,
             broken=self.stopped.set,
         )
         self.record = FrameFile(args.record) if args.record is not None else None
-        self.frames = shows or self.record is not None
+        self.frames = shows or self.record is not None or shown
         self.watch = Watch(self.teller, self.record, cleaner)
         self.drivers: list[Driver] = []
         self.started_s = time.monotonic()
@@ -179,6 +191,7 @@ class Demo:
 
     async def _compare(self) -> int:
         command = ["-m", "sim.cli", "account", "--books", str(self.folder / "books.jsonl")]
+        command += ["--batteries", str(self.folder / "batteries.json")]
         command += ["--meters", str(self.folder / "meters.json"), *(["--json"] if self.args.json else [])]
         process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
@@ -196,8 +209,10 @@ class Demo:
         profile = LinkProfile(url, IDENTITY, ("ocpp1.6",))
         plan = Plan(self.shape, self.settings, real=args.speed, os_boot=f"{args.seed}")
         sinks = [EventFile(args.events, self._complain)] if args.events is not None else []
-        delivery = Delivery(self.watch, sinks, args.events_compat)
-        host = delivery.runner = ShakyHost(
+        inner = self.screen.before(self.watch) if self.screen is not None else self.watch
+        delivery = Delivery(inner, sinks, args.events_compat)
+        kind = panel_app.ViewedHost if self.screen is not None else ShakyHost
+        host = delivery.runner = kind(
             delivery,
             lambda unit: profile,
             store=str(self.folder / "station.db"),
@@ -208,18 +223,22 @@ class Demo:
         board = SimBoard(plan.shape, seed=args.seed, log_periods=True)
         unit = Unit(IDENTITY, plan, board, Stream(args.seed, "core"))
         unit.frames = self.frames
+        live = panel_app.adopt(url, self.shape, host, unit, board) if isinstance(host, panel_app.ViewedHost) else None
         host.add(unit)
         cards = {"cards": tuple(self.cards)} if self.cards else {}
         visits = arrivals(args.seed, args.sessions, len(plan.shape.slots), **cards)
-        self.chaos = Chaos(host, unit, self.teller.say)
+        self.chaos = Chaos(host, unit, self.drivers, self.teller.say)
         if args.chaos:
             self.chaos.begin(mishaps(args.seed, visits))
         for visit in visits:
             driver = Driver(visit, board, self.teller.driver, args.seed)
             driver.begin(host.scheduler)
             self.drivers.append(driver)
-        await self._watch(host, unit, board)
+        async with panel_app.shown(self.screen, live, self.stopped.set):
+            await self._watch(host, unit, board)
         write_memories(self.folder / "meters.json", board.memories(IDENTITY))
+        cars = batteries(self.drivers, host.scheduler.now().mono_ns)
+        write_batteries(self.folder / "batteries.json", cars)
         await delivery.drain()
         await host.close()
         delivery.close()
@@ -240,6 +259,8 @@ class Demo:
                     "demo", "first-wh", f"the first Wh flowed {real_s:.1f} s after the start", real_s=round(real_s, 3)
                 )
             if self.chaos.over and all(driver.gone for driver in self.drivers):
+                if self.args.chaos:
+                    self.chaos.clear()
                 if self.args.exit:
                     await self._settled(host, unit)
                     return

@@ -10,6 +10,8 @@ import termios
 from collections.abc import Sequence
 from typing import Any, Final, Self
 
+import msgspec
+
 from hal.units import SlotId
 from sim import commands as cmd
 from sim import plan
@@ -21,7 +23,7 @@ _NEXT: Final = ("\x1b[C", "\x1bOC")  # right
 _BEFORE: Final = ("\x1b[D", "\x1bOD")  # left
 _DOWN: Final = ("\x1b[B", "\x1bOB", "]")
 _UP: Final = ("\x1b[A", "\x1bOA", "[")
-_MENU: Final = {
+_MENU: Final[dict[str, tuple[str, plan.AnyFault]]] = {
     "a": ("reader silent", plan.ReaderFault(at_s=0)),
     "b": ("lock jams", plan.LockFault(at_s=0)),
     "d": ("contactor welded", plan.ContactorFault(at_s=0)),
@@ -104,7 +106,8 @@ class Keys:
                 return [cmd.Supply(station=at, amps=self._supply_ma * SHARES[share] // 100_000)]
             case "q":
                 return [cmd.Quit()]
-        return []
+            case _:
+                return []
 
     def _from_menu(self, key: str, view: StationView) -> list[cmd.AnyCommand]:
         self.menu = ()
@@ -112,7 +115,7 @@ class Keys:
         if key in _MENU:
             fault = _MENU[key][1]
             changes: dict[str, Any] = {"slot": slot} if hasattr(fault, "slot") else {}
-            return [cmd.Raise(station=at, fault=_of(fault, **changes))]
+            return [cmd.Raise(station=at, fault=msgspec.structs.replace(fault, **changes))]
         match key:
             case "x":
                 return [cmd.Clear(station=at)]
@@ -122,11 +125,8 @@ class Keys:
                 return [cmd.PressStop(station=at)]
             case "q":
                 return [cmd.Acknowledge(station=at, slot=0), cmd.Acknowledge(station=at, slot=slot)]
-        return []
-
-
-def _of(fault: plan.AnyFault, **changes: Any) -> plan.AnyFault:
-    return type(fault)(**{name: getattr(fault, name) for name in fault.__struct_fields__} | changes)
+            case _:
+                return []
 
 
 def split(text: str) -> list[str]:
@@ -157,7 +157,7 @@ class Terminal:
             modes = termios.tcgetattr(self.file)
             modes[0] &= ~(termios.IXON | termios.ICRNL)  # Ctrl-S would stop the stations with the screen
             modes[3] &= ~(termios.ICANON | termios.ECHO)
-            for name, value in ((termios.VMIN, 1), (termios.VTIME, 0), (termios.VSUSP, b"\0")):
+            for name, value in ((termios.VMIN, 1), (termios.VTIME, 0), (termios.VSUSP, b"\0"), (termios.VQUIT, b"\0")):
                 modes[6][name] = value
             termios.tcsetattr(self.file, termios.TCSADRAIN, modes)
         return self

@@ -22,10 +22,10 @@ from sim.view import SlotView, StationView
 
 BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 WIDE: Final = 100  # columns from which messages stand beside what happened
+NARROW: Final = 72  # columns below which each slot takes three lines
+LEAST: Final = 5  # lines that messages get, however many slots there are
 MESSAGES: Final = 10
-HELP: Final = (
-    "1-9 slot  t tap  T next card  p plug  u unplug  c next car  f faults  l link  o power  s supply  q quit"
-)
+HELP: Final = "1-9 slot  t tap  T next card  p plug  u unplug  c next car  f faults  l link  o power  s supply  q quit"
 HELP_MANY: Final = "n/N station"
 _STATUS: Final = {
     "available": "green",
@@ -72,10 +72,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(shot: Snapshot, width: int = 100, height: int = 40) -> RenderableType:
     """The whole view, no higher than `height` lines where that can be had: slots stay, messages give way."""
-    slots = _slots(shot, width, height)
     foot = _foot(shot, width)
-    left = height - 1 - _height(shot, width, height) - 2 - len(foot)
-    parts: list[RenderableType] = [_head(shot, width), slots, *_curve(shot, width)]
+    fixed = 1 + 2 + 1 + len(foot)  # head, frame of the slots, curve
+    shown = _shown(shot, width, height - fixed - (LEAST if height > fixed + 2 * LEAST else 0))
+    left = height - fixed - (sum(_lines_of(slot, width) for slot in shown) or 1)
+    parts: list[RenderableType] = [_head(shot, width), _slots(shot, shown, width), *_curve(shot, width)]
     if left >= 2:
         parts.append(_happenings(shot, width, left))
     return Group(*parts, *foot)
@@ -127,25 +128,28 @@ def _link(view: StationView) -> tuple[str, str]:
     return (cut if view.next_attempt_s is None else f"{cut}, dials in {view.next_attempt_s} s"), "red"
 
 
-def _shown(shot: Snapshot, width: int, height: int) -> tuple[SlotView, ...]:
-    """As many slots as fit, the chosen one among them."""
-    room = max(1, (height - 8) // _lines_of_slot(width))
+def _shown(shot: Snapshot, width: int, room: int) -> tuple[SlotView, ...]:
+    """As many slots as so many lines hold, the chosen one among them, and rather those after it."""
     slots = shot.view.slots
-    first = max(0, min(shot.chosen - 1 - room // 2, len(slots) - room))
-    return slots[first : first + room]
+    first = last = min(max(0, shot.chosen - 1), max(0, len(slots) - 1))
+    room -= _lines_of(slots[first], width) if slots else 0
+    while True:
+        if last + 1 < len(slots) and _lines_of(slots[last + 1], width) <= room:
+            last += 1
+            room -= _lines_of(slots[last], width)
+        elif first > 0 and _lines_of(slots[first - 1], width) <= room:
+            first -= 1
+            room -= _lines_of(slots[first], width)
+        else:
+            return slots[first : last + 1]
 
 
-def _lines_of_slot(width: int) -> int:
-    return 2 if width >= WIDE else 3
+def _lines_of(slot: SlotView, width: int) -> int:
+    """Who is there gets a line for itself where it is narrow."""
+    return 2 if width >= WIDE or (slot.session is None and width >= NARROW) else 3
 
 
-def _height(shot: Snapshot, width: int, height: int) -> int:
-    """Lines of the slots and their frame."""
-    return 2 + (len(_shown(shot, width, height)) * _lines_of_slot(width) or 1)
-
-
-def _slots(shot: Snapshot, width: int, height: int) -> RenderableType:
-    shown = _shown(shot, width, height)
+def _slots(shot: Snapshot, shown: Sequence[SlotView], width: int) -> RenderableType:
     body: RenderableType
     if shown:
         body = Text("\n").join(_slot(slot, shot, width) for slot in shown)
@@ -153,9 +157,9 @@ def _slots(shot: Snapshot, width: int, height: int) -> RenderableType:
     else:
         why = "there are no mains: o gives them back" if shot.view.state == "dark" else "the station restarts"
         body = Text(why, "yellow")
-    more = len(shot.view.slots) - len(shown)
-    title = f"slots {shown[0].slot} to {shown[-1].slot} of {len(shot.view.slots)}" if more and shown else "slots"
-    return Panel(body, title=title, title_align="left", box=box.ROUNDED, padding=(0, 1))
+    all_of_them = len(shot.view.slots)
+    more = f" {shown[0].slot} to {shown[-1].slot} of {all_of_them}" if len(shown) < all_of_them else ""
+    return Panel(body, title=f"slots{more}", title_align="left", box=box.ROUNDED, padding=(0, 1))
 
 
 def _slot(slot: SlotView, shot: Snapshot, width: int) -> Text:
@@ -173,7 +177,7 @@ def _slot(slot: SlotView, shot: Snapshot, width: int) -> Text:
         text.append(f"  {plain(', '.join(slot.faults))}", "bold red")
     text.append("\n     ")
     text.append(_numbers(slot))
-    text.append("\n     " if _lines_of_slot(width) > 2 else "   ")
+    text.append("\n     " if _lines_of(slot, width) > 2 else "   ")
     text.append(_who(slot, shot.utc_ms), "dim" if slot.session is None else "")
     return text
 
@@ -212,8 +216,8 @@ def _happenings(shot: Snapshot, width: int, room: int) -> RenderableType:
     """Messages and lines, side by side or one above the other."""
     if width >= WIDE:
         grid = Table.grid(expand=True, padding=(0, 1))
-        grid.add_column(ratio=2, no_wrap=True)
-        grid.add_column(ratio=3, no_wrap=True)
+        grid.add_column(ratio=4, no_wrap=True)
+        grid.add_column(ratio=5, no_wrap=True)
         most = min(MESSAGES, room - 1)
         grid.add_row(Rule("messages", align="left", style="dim"), Rule("events", align="left", style="dim"))
         grid.add_row(_messages(shot, most), _lines(shot, most))

@@ -83,6 +83,11 @@ class Driver:
         self._scheduler = scheduler
         self._after(self.visit.at_s, self._arrive, 0)
 
+    def look_again(self, after_s: int) -> None:
+        """The telephone says that the station was away: look after it then, and tap if the car does not charge."""
+        if self._return is not None and not self.vehicle.full:
+            self._after(after_s, self._look, 1)
+
     # -- coming ------------------------------------------------------------------------------------
 
     def _arrive(self, waited: int) -> None:

@@ -1,7 +1,8 @@
 """`station-sim run`: virtual chargers against any OCPP 1.6 backend, from one to thousands in this process.
 
 Against a foreign backend time runs as it does. People with cars come on request (`--drivers`), buttons are pressed by lines
-(`--commands`) or by a plan (`--plan`). Not here: the live view; what the options come to (`options.py`).
+(`--commands`), by a plan (`--plan`) or at the keyboard (`--view`). Not here: the live view (`panel_app.py`); what the options come to
+(`options.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sim import live_plan, options
+from sim import live_plan, options, panel_app
 from sim.executor import Executor
 from sim.frames import Cleaner, Exchange, FrameFile
 from sim.live import Live
@@ -52,6 +53,8 @@ examples:
       press buttons and wait, in words or as {"id": 1, "do": "plug", "slot": 1}; an answer a line, status 1 if one failed
   station-sim run --csms ws://127.0.0.1:9000 --plan rush-hour.yaml --record frames.jsonl --events events.jsonl
       a plan in real time, with all messages and all events kept
+  station-sim run --csms ws://127.0.0.1:9000 --view
+      the charger on the screen, its buttons at the keyboard
 """
 
 
@@ -90,6 +93,7 @@ def _add_happenings(group: Any) -> None:
     )
     add("--seed", type=int, help="who comes, when, with which car; and the same ids in every run, but with --store")
     add("--commands", metavar="FILE", help="do what these lines say; - is standard input; `help` lists the commands")
+    add("--view", action="store_true", help="the station on the screen, its buttons at the keyboard, instead of lines")
     add("--plan", type=Path, metavar="FILE", help="play a plan (JSON or YAML) in real time, heal everything, and end")
 
 
@@ -143,6 +147,8 @@ def wanted(args: argparse.Namespace) -> Wanted:
         live_plan.check(plan, len(ids), len(shape.slots))
     if args.commands not in (None, "-") and not Path(args.commands).exists():
         raise ValueError(f"--commands {args.commands}: there is no such file")
+    if args.view and (args.commands is not None or args.json):
+        raise ValueError("--view takes the screen and the keyboard: without --commands and --json")
     return Wanted(
         ids,
         options.names(args.serial, args.count) if args.serial else [],
@@ -188,9 +194,12 @@ class Run:
         cleaner = Cleaner([wants.password] if wants.password else [])
         shows = args.frames is not None or args.pretty
         actions = [one for one in (args.frames or "").split(",") if one]
+        shown = panel_app.wanted(args.view, "station-sim run")
+        self.screen = panel_app.Screen(list(wants.cards), cleaner) if shown else None
         self.teller = Teller(
             args.json or args.commands is not None,
             args.quiet,
+            self.screen.line if self.screen is not None else None,
             exchange=Exchange(actions) if shows else None,
             cleaner=cleaner,
             pretty=args.pretty,
@@ -200,9 +209,12 @@ class Run:
         )
         self.record = FrameFile(args.record) if args.record is not None else None
         self.watch = Contact(
-            self.teller, self.record, cleaner, speak=args.quiet or args.json or args.commands is not None
+            self.teller,
+            self.record,
+            cleaner,
+            speak=not shown and (args.quiet or args.json or args.commands is not None),
         )
-        self.frames = shows or self.record is not None
+        self.frames = shows or self.record is not None or shown
 
     async def play(self) -> int:
         """Exit status."""
@@ -210,7 +222,8 @@ class Run:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self.stopped.set)
         sinks = [EventFile(args.events, self._complain)] if args.events is not None else []
-        delivery = Delivery(self.watch, sinks, args.events_compat)
+        inner = self.screen.before(self.watch) if self.screen is not None else self.watch
+        delivery = Delivery(inner, sinks, args.events_compat)
         live = Live(
             args.csms,
             wants.ids,
@@ -248,13 +261,15 @@ class Run:
     async def _until_over(self, live: Live) -> bool:
         """Until a signal, the end of what was to be done, or no connection in time: then False."""
         args = self.args
-        ends = [asyncio.create_task(self.stopped.wait())]
+        ends: list[asyncio.Task[Any]] = [asyncio.create_task(self.stopped.wait())]
         if args.commands is not None:
             self.prompt = Prompt(Executor(live), self.teller.answer)
             feed(self.prompt, args.commands)
             ends.append(asyncio.create_task(self.prompt.ended.wait()))
+        executor = self.prompt.executor if self.prompt is not None else Executor(live)
+        if self.screen is not None:
+            ends.append(self.screen.begin(live, executor))
         if self.wants.plan is not None:
-            executor = self.prompt.executor if self.prompt is not None else Executor(live)
             over = live_plan.play(self.wants.plan, live, executor, self.teller.planned)
             ends.append(asyncio.create_task(over.wait()))
         if args.drivers:
@@ -268,6 +283,8 @@ class Run:
                 task.cancel()
             if self.prompt is not None:
                 self.prompt.cancel()
+            if self.screen is not None:
+                await self.screen.end()
         return True
 
     async def _connected(self, live: Live, ends: list[asyncio.Task[Any]], within_s: float) -> bool:

@@ -129,6 +129,7 @@ COMMANDS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("ChangeConfiguration", {"key": "LocalPreAuthorize", "value": "true"}),
     ("ChangeConfiguration", {"key": "AllowOfflineTxForUnknownId", "value": "true"}),
     ("ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "30"}),
+    ("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "35"}),
     ("GetConfiguration", {}),
     ("ClearCache", {}),
     ("TriggerMessage", {"requestedMessage": "MeterValues"}),
@@ -146,6 +147,9 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
     )
     for_s = float(s.uniform(600, 5400))
     actions = [a for n in range(stations) for a in _people(s, n, for_s)]
+    if s.chance(6):
+        shape = _with(shape, stop_on_invalid="false", max_energy_on_invalid_wh="600")
+        actions += _refused_later(s, for_s)
     kinds = [] if quiet else _subset(s)
     faults: list[plan.AnyFault] = []
     for _ in range(s.uniform(1, 7) if kinds else 0):
@@ -153,6 +157,12 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
         faults.append(KINDS[s.choice(kinds)](s, at, s.uniform(0, stations - 1)))
         if s.chance(15):  # two at once: the end of one must not be taken for the end of the other
             faults.append(KINDS[s.choice(kinds)](s, round(at + s.uniform(0, 30), 1), faults[-1].station))
+    if not quiet and s.chance(20):
+        if s.chance(50):  # and people charge all the same
+            shape = _with(shape, allow_offline_unknown="true")
+        faults += _site_outage(s, _near(s, actions, for_s), s.uniform(0, stations - 1))
+    if not quiet and s.chance(15):
+        faults.append(_slow_csms(s, for_s))
     actions += [_command(s, s.uniform(0, stations - 1), for_s) for _ in range(s.uniform(0, 4))]
     if s.chance(25):
         actions.append(
@@ -168,21 +178,57 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
     return plan.Plan(for_s=for_s, shape=shape, actions=tuple(actions), faults=tuple(faults))
 
 
+def _with(shape: plan.Shape, **settings: str) -> plan.Shape:
+    return plan.Shape(stations=shape.stations, settings={**shape.settings, **settings}, cards=shape.cards)
+
+
+def _refused_later(s: Stream, for_s: float) -> list[plan.AnyAction]:
+    """Started from afar, and refused in the answer to StartTransaction: there is a grace to be drawn, then it waits."""
+    at, slot = _at(s, for_s / 2), _slot(s)
+    payload: dict[str, object] = {"idTag": CARDS[0], "connectorId": slot}
+    return [
+        plan.Cards(at_s=0.0, card=CARDS[0], status="Blocked"),
+        plan.Plug(at_s=at, slot=slot, car=s.choice(CARS), soc_percent=20),
+        plan.Command(at_s=at + s.uniform(1, 30), action="RemoteStartTransaction", payload=payload),
+    ]
+
+
 def _subset(s: Stream) -> list[str]:
     kinds = [kind for kind in KINDS if s.chance(30)]
     return kinds or [s.choice(tuple(KINDS))]
 
 
+def _site_outage(s: Stream, at: float, station: int) -> list[plan.AnyFault]:
+    """The supply of the whole site goes: the network comes back later than the station, whose clock may have no battery."""
+    off_s, dark_s = float(s.uniform(1, 60)), s.uniform(10, 600)
+    faults: list[plan.AnyFault] = [
+        plan.PowerCut(at_s=at, for_s=off_s, station=station),
+        plan.NetworkFault(at_s=at, for_s=off_s + dark_s, station=station),
+    ]
+    if s.chance(60):  # it comes back for a while only
+        faults.append(plan.PowerCut(at_s=round(at + off_s + s.uniform(5, dark_s), 1), for_s=5.0, station=station))
+    if s.chance(70):
+        faults.append(plan.ClockFault(at_s=max(at - 1, 0.0), station=station, how="1970"))
+    return faults
+
+
+def _slow_csms(s: Stream, for_s: float) -> plan.AnyFault:
+    """A CSMS that takes its time all along, or says another time than it is for a while."""
+    if s.chance(30):
+        return plan.CsmsFault(at_s=_at(s, for_s), for_s=float(s.uniform(300, 1200)), how="wrong_time")
+    return plan.CsmsFault(at_s=0.0, for_s=for_s, how="late", late_s=float(s.uniform(1, 25)))
+
+
 def _settings(s: Stream) -> dict[str, str]:
     options: dict[str, tuple[str, ...]] = {
         "sample_interval_s": ("10", "60", "300"),
-        "aligned_interval_s": ("0", "900", "300"),
+        "aligned_interval_s": ("900", "300", "60", "60"),
         "local_pre_authorize": ("false", "true"),
         "allow_offline_unknown": ("false", "true"),
         "stop_on_invalid": ("true", "false"),
         "stop_on_ev_disconnect": ("true", "false"),
         "unlock_on_ev_disconnect": ("true", "false"),
-        "max_energy_on_invalid_wh": ("0", "200"),
+        "max_energy_on_invalid_wh": ("0", "200", "600"),
         "stop_sampled": ("", "Energy.Active.Import.Register"),
         "authorize_remote": ("false", "true"),
         "connection_timeout_s": ("60", "20"),

@@ -7,24 +7,14 @@ view outlives reboots; what a core cannot know after one is forgotten with it. N
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from hal.actions import Offer, PermitPower, SetLock
-from hal.disk import Persist, Record, Stored, StoreFailed
-from hal.signals import (
-    BoardFault,
-    BoardReady,
-    CableChanged,
-    CardPresented,
-    LockReported,
-    MeterRead,
-    PowerReported,
-    VehicleChanged,
-)
-from hal.units import MILLISECOND, SECOND, Cause, MonoNs, Pilot, SlotId, Ticket
-from ocpp_client.link import LinkDown, LinkUp
+from hal.disk import Persist, Record
+from hal.units import SECOND, Cause, MonoNs, SlotId, Ticket
 from sim.checkers.ledger import Ledger
 from sim.checkers.seen import NEVER, Call, Payload, SlotView
+from sim.checkers.told import TAKES
 from station.core.effects import Effect, Input, Restart, Wake
 from station.words.records import Image, SessionRecord, SettingRecord
 from station.words.settings import Settings, changed, parse
@@ -66,7 +56,7 @@ class View:
         self.out: Call | None = None
         self.asked: list[Call] = []
         self.card_taken = False  # the card that was presented last counts as a read
-        self._reads: dict[str, MonoNs] = {}
+        self.reads: dict[str, MonoNs] = {}
         self.batches: dict[Ticket, Persist] = {}
         self.due_ns: MonoNs = NEVER
         self.waits: list[tuple[MonoNs, Check]] = []
@@ -81,7 +71,7 @@ class View:
             slot.forget()
         for name, row in image.get("setting", {}).items():
             assert isinstance(row, SettingRecord)
-            self._set(name, row.value)
+            self.set(name, row.value)
         for row in image.get("session", {}).values():
             assert isinstance(row, SessionRecord)
             self.slots[row.slot - 1].session = row
@@ -154,66 +144,7 @@ class View:
         if row is not None and why != "link lost":
             row.tries += 1
 
-    def _vehicle(self, item: VehicleChanged) -> None:
-        slot = self.slots[item.slot - 1]
-        slot.pilot = item.pilot
-        if item.pilot is Pilot.A:
-            slot.plugged = False
-        elif item.pilot.connected and not slot.plugged:
-            slot.plugged, slot.plugged_ns = True, self.now_ns
-
-    def _cable(self, item: CableChanged) -> None:
-        self.slots[item.slot - 1].cable = item.present
-
-    def _lock(self, item: LockReported) -> None:
-        self.slots[item.slot - 1].lock = item.state
-
-    def _mirror(self, item: PowerReported) -> None:
-        slot = self.slots[item.slot - 1]
-        if slot.mirror is not item.closed:
-            slot.mirror, slot.mirror_ns = item.closed, self.now_ns
-
-    def _meter(self, item: MeterRead) -> None:
-        slot = self.slot(item.slot)
-        if slot is not None:
-            slot.reading, slot.reading_ns = item.reading, self.now_ns
-
-    def _fault(self, item: BoardFault) -> None:
-        (self.faults.add if item.active else self.faults.discard)((item.slot, item.cause))
-
-    def _card(self, item: CardPresented) -> None:
-        """The same card again within the guard time of its last read is no read (station.md §5)."""
-        key, guard_ns = item.token.casefold(), self.settings.repeat_guard_ms * MILLISECOND
-        last_ns = self._reads.get(key)
-        self.card_taken = last_ns is None or self.now_ns - last_ns >= guard_ns
-        if self.card_taken:
-            self._reads[key] = self.now_ns
-
-    def _ready(self, item: BoardReady) -> None:
-        self.ready = True
-
-    def _link(self, item: LinkUp | LinkDown) -> None:
-        self.up = type(item) is LinkUp
-        self.asked.clear()
-
-    def _stored(self, item: Stored) -> None:
-        for record in self._answered(item.ticket):
-            if isinstance(record.body, SettingRecord):
-                self._set(record.key, record.body.value)
-            elif record.kind == "outbox":
-                self.ledger.stored(record.key)
-
-    def _store_failed(self, item: StoreFailed) -> None:
-        for record in self._answered(item.ticket):
-            if record.kind == "outbox":
-                self.ledger.store_failed(record.key)
-
-    def _answered(self, ticket: Ticket) -> tuple[Record, ...]:
-        batch = self.batches.pop(ticket, None)
-        self.confirmed = batch.puts if batch is not None else ()
-        return self.confirmed
-
-    def _set(self, name: str, text: str) -> None:
+    def set(self, name: str, text: str) -> None:
         self.settings = changed(self.settings, name, parse(name, text))
 
     # --- effects ---
@@ -292,19 +223,3 @@ class View:
 
     def replied(self, call: Call, payload: Payload | None) -> None:
         self.asked.remove(call)
-
-
-TAKES: Final[dict[type, Callable[[View, Any], None]]] = {
-    VehicleChanged: View._vehicle,
-    CableChanged: View._cable,
-    LockReported: View._lock,
-    PowerReported: View._mirror,
-    MeterRead: View._meter,
-    BoardFault: View._fault,
-    BoardReady: View._ready,
-    CardPresented: View._card,
-    LinkUp: View._link,
-    LinkDown: View._link,
-    Stored: View._stored,
-    StoreFailed: View._store_failed,
-}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import sys
 from collections import Counter
@@ -20,9 +21,9 @@ from typing import Any, Self
 import pytest
 
 from sim.account import compare
-from sim.csms.books import Books, read_books
-from sim.csms.control import Behaviour
+from sim.csms.books import Books, read_books, utc_ms
 from sim.csms.clock import Clock
+from sim.csms.control import Behaviour
 from sim.csms.server import Csms
 from sim.meter import read_memories
 from tests.interop.strict import StrictServer
@@ -33,10 +34,18 @@ SPEED = 900
 HOUR_S = 3600 / SPEED
 KILL_AT_S = 6_000  # simulated; two cars charge then
 Ask = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
-CORE = (
-    "ChangeAvailability ChangeConfiguration ClearCache DataTransfer GetConfiguration RemoteStartTransaction RemoteStopTransaction"
-    " Reset UnlockConnector"
-).split()
+CORE = {
+    "ChangeAvailability",
+    "ChangeConfiguration",
+    "ClearCache",
+    "DataTransfer",
+    "GetConfiguration",
+    "RemoteStartTransaction",
+    "RemoteStopTransaction",
+    "Reset",
+    "UnlockConnector",
+}
+COMMIT_S = 1.0  # real: values may be told before they are on the disk, so the end after a SIGKILL may be so much earlier than they
 
 
 class Cable:
@@ -205,12 +214,14 @@ async def until(true: Callable[[], object], within_s: float = 45) -> None:
 def of_this_end(summary: dict[str, Any], operator: Operator) -> None:
     assert summary["call_errors"] == []
     assert summary["bugs"] == []
-    assert set(CORE) <= set(operator.answers), "a command of Core was left out"
+    assert set(operator.answers) >= CORE, "a command of Core was left out"
 
 
 def test_against_the_csms_on_ocpp(tmp_path: Path) -> None:
     async def play() -> tuple[dict[str, Any], Operator]:
-        async with Csms(path=tmp_path / "books.jsonl", clock=Clock(SPEED), behaviour=Behaviour(heartbeat_s=600)) as csms:
+        async with Csms(
+            path=tmp_path / "books.jsonl", clock=Clock(SPEED), behaviour=Behaviour(heartbeat_s=600)
+        ) as csms:
 
             async def ask(action: str, payload: dict[str, Any]) -> dict[str, Any]:
                 return await csms.command(CP, action, payload=payload)
@@ -230,10 +241,17 @@ def test_against_the_csms_on_ocpp(tmp_path: Path) -> None:
     books = read_books(tmp_path / "books.jsonl")
     of_this_end(summary, operator)
     assert [(note.action, note.answer, note.detail) for note in books.refused] == []
-    assert compare(books, read_memories(tmp_path / "meters.json")).differences == []
+    differences = compare(books, read_memories(tmp_path / "meters.json")).differences
+    assert [one for one in differences if not explained(one)] == []
     assert len(books.transactions) >= 8
     assert _messages(books) + sum(operator.answers.values()) >= 200
     assert {one.stop.reason for one in books.transactions if one.stop} >= {"Remote", "Reboot"}
+
+
+def explained(difference: str) -> bool:
+    """A StopTransaction from the disk of a killed station, later than which values had been told within one commit."""
+    found = re.search(r"time-fell: StopTransaction at (\S+) after (\S+)$", difference)
+    return found is not None and utc_ms(found[2]) - utc_ms(found[1]) <= COMMIT_S * 1000 * SPEED
 
 
 def _messages(books: Books) -> int:
@@ -252,7 +270,9 @@ def test_against_others_strict_server(tmp_path: Path) -> None:
 
             def calls(action: str) -> list[dict[str, Any]]:
                 """Each once, however often it was sent."""
-                return list({one["id"]: one["params"] for one in server.all("call") if one["action"] == action}.values())
+                return list(
+                    {one["id"]: one["params"] for one in server.all("call") if one["action"] == action}.values()
+                )
 
             def running() -> list[int]:
                 over = {one["transactionId"] for one in calls("StopTransaction")}

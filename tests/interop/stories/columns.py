@@ -2,7 +2,7 @@
 
 Frames:   `StopTransaction reason=Local idTag=-`    members: `a|b` either, `-` absent, `+` there, whatever it is
 Hardware: `lock closed @0..2`                       seconds since the step began; without them @0..5
-A `?` in front: may be missing. A list instead of a line: in any order. Not here: how things come to be seen (`story.py`).
+A `?` in front: may be missing. ` x3` behind: three of them. A list instead of a line: in any order. Not here: how things come to be seen (`story.py`).
 """
 
 from __future__ import annotations
@@ -160,4 +160,10 @@ def hardware_columns(lines: Lines) -> dict[str, Column]:
 
 
 def _group(line: str | list[str]) -> list[str]:
-    return [line] if isinstance(line, str) else line
+    """A list of lines; `... x3` is three of the same."""
+    lines = [line] if isinstance(line, str) else line
+    spread = []
+    for one in lines:
+        text, _, times = one.rpartition(" x")
+        spread += [text] * int(times) if times.isdigit() and text else [one]
+    return spread

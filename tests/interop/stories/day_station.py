@@ -37,7 +37,12 @@ from station.words.settings import TEMPLATES, Settings
 CP = "CP1"
 SHAPE = TEMPLATES["two-sockets-22kw"]
 SETTINGS = Settings(
-    sample_interval_s=300, aligned_interval_s=900, connection_timeout_s=600, backoff_min_s=1, backoff_random_s=0
+    sample_interval_s=300,
+    aligned_interval_s=900,
+    connection_timeout_s=600,
+    meter_lost_s=1200,  # a machine that stumbles for 40 ms has not lost its meter
+    backoff_min_s=1,
+    backoff_random_s=0,
 )
 SNATCH_S = 120  # whoever was there when the station died goes so long after its return
 
@@ -97,6 +102,10 @@ def die(folder: Path, board: SimBoard) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def pull(board: SimBoard, slot: int) -> None:
+    board.unplug(slot)
+
+
 def tell(**line: Any) -> None:
     print(json.dumps(line), flush=True)
 
@@ -115,7 +124,7 @@ async def run(folder: Path, url: str, epoch: str, speed: int, seed: int, visits:
         fleet.host.add(unit)
         clock = fleet.host.scheduler
         for slot in there:
-            clock.call_at(clock.now().mono_ns + SNATCH_S * SECOND, board.unplug, slot)
+            clock.call_at(clock.now().mono_ns + SNATCH_S * SECOND, pull, board, slot)
         people = []
         for visit in arrivals(seed, visits):
             late = msgspec.structs.replace(visit, at_s=visit.at_s + (2 * SNATCH_S if there else 0))

@@ -62,6 +62,7 @@ class Story(msgspec.Struct, forbid_unknown_fields=True):
     csms: dict[str, Any] = {}
     cards: list[str] = []
     speed: int = 30
+    meter_ms: int = 50  # what a meter takes to answer
     open: bool = False  # a transaction is still open at the end: no account to compare
     wrong: str = ""  # the station is certainly wrong here: why
 
@@ -124,7 +125,7 @@ class Teller:
                 speed=story.speed,
                 epoch_ms=csms.clock.now_ms(),
             )
-            self.board = WatchedBoard(shape, log_periods=True)
+            self.board = WatchedBoard(shape, latency_ms=story.meter_ms, log_periods=True)
             self.unit = Unit(CP, plan, self.board, Stream(1, "core"))
             self.csms = csms
             self.deeds = Deeds(csms, self.host, self.unit, self.board)

@@ -1,0 +1,214 @@
+"""The live view as text: what is drawn of a snapshot at several widths, and what keys come to. Not here: a terminal (`test_view.py`)."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from sim import commands as cmd
+from sim import plan
+from sim.keyboard import MENU, Keys, split
+from sim.panel import Message, Snapshot, render, spark
+from sim.view import CarView, SessionView, SlotView, StationView
+
+NOON_MS = 1_780_315_200_000  # 2026-06-01T12:00:00Z
+FREE = SlotView(
+    slot=2,
+    status="available",
+    summary="available",
+    why="power is off because no vehicle is connected",
+    occupied=False,
+    lock="open",
+    power_on=False,
+    offered_a=None,
+    register_wh=0,
+    lamp="green steady",
+    car=None,
+    session=None,
+    faults=(),
+)
+BUSY = msgspec.structs.replace(
+    FREE,
+    slot=1,
+    status="charging",
+    why="",
+    occupied=True,
+    power_on=True,
+    offered_a=16.0,
+    lamp="blue breathe",
+    car=CarView(name="zoe-r110", soc_percent=47, pilot="C", power_w=11_040),
+    session=SessionView(id="s1", card="04A1B2C3", energy_wh=1234, seconds=3725),
+)
+VIEW = StationView(
+    id="CP1",
+    state="running",
+    link=True,
+    online=True,
+    queue=3,
+    next_attempt_s=None,
+    network=True,
+    lamp="off steady",
+    faults=(),
+    slots=(BUSY, FREE),
+)
+MESSAGES = (
+    Message("11:59:58", True, "MeterValues", "call"),
+    Message("11:59:59", False, "MeterValues", "result", 12),
+    Message("11:59:59", False, "RemoteStartTransaction", "call"),
+    Message("12:00:00", True, "RemoteStartTransaction", "error", 3),
+)
+SHOT = Snapshot(
+    view=VIEW,
+    utc_ms=NOON_MS,
+    supply_a=63,
+    card="04A1B2C3",
+    car="zoe-r110",
+    messages=MESSAGES,
+    lines=("00:00:01 event     CP1 card-scanned",),
+    curve=(0, 5_520, 11_040),
+    told="tap: card=04A1B2C3",
+)
+
+
+def drawn(shot: Snapshot, width: int = 110, height: int = 40, colour: bool = False) -> str:
+    console = Console(record=True, width=width, height=height, file=io.StringIO(), force_terminal=True)
+    console.print(render(shot, width, height))
+    return console.export_text(styles=colour)
+
+
+def look(**changes: object) -> Snapshot:
+    return msgspec.structs.replace(SHOT, view=msgspec.structs.replace(VIEW, **changes))
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------------
+
+
+def test_everything_is_there_on_a_wide_screen() -> None:
+    text = drawn(SHOT)
+    for words in (
+        "CP1  online  queue 3  supply 63 A  2026-06-01 12:00:00 UTC",
+        "▶1 ◐ charging       power is on",
+        "11.04 kW    1.234 kWh   47 %  offer 16 A",
+        "zoe-r110, card 04A1B2C3 since 10:57:55 (1:02:05)",
+        " 2 ● available      power is off because no vehicle is connected",
+        "power  11.04 kW  ▄█ of 11.04",
+        "11:59:58 → MeterValues",
+        "11:59:59 ← MeterValues 12 ms",
+        "→ RemoteStartTransaction error 3 ms",
+        "card-scanned",
+        "tap: card=04A1B2C3",
+        "p plug",
+        "q quit",
+    ):
+        assert words in text, f"{words!r} is not in\n{text}"
+
+
+def test_lamps_have_their_colours() -> None:
+    text = drawn(SHOT, colour=True)
+    assert "\x1b[1;34m◐" in text and "\x1b[1;32m●" in text  # blue and green, bold
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 24), (60, 20), (80, 24), (99, 30), (100, 30), (200, 60)])
+def test_it_fits(width: int, height: int) -> None:
+    many = tuple(msgspec.structs.replace(FREE, slot=number) for number in range(3, 20))
+    full = look(slots=(BUSY, FREE, *many))
+    for shot in (SHOT, full, msgspec.structs.replace(SHOT, menu=MENU), msgspec.structs.replace(full, menu=MENU)):
+        lines = drawn(shot, width, height).splitlines()
+        assert max(map(cell_len, lines)) <= width
+        assert len(lines) <= height, "\n".join(lines)
+        assert any("charging" in line for line in lines)
+
+
+def test_of_many_slots_those_around_the_chosen_one_are_shown() -> None:
+    many = tuple(msgspec.structs.replace(FREE, slot=number) for number in range(1, 65))
+    text = drawn(msgspec.structs.replace(look(slots=many), chosen=40), 80, 24)
+    assert "▶40 " in text and "of 64" in text and " 1 ●" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"state": "dark", "slots": ()}, ("no mains", "o gives them back")),
+        ({"state": "restarting", "slots": ()}, ("restarting",)),
+        ({"online": False}, ("connected, not accepted",)),
+        ({"online": False, "link": False, "next_attempt_s": 9}, ("offline, dials in 9 s",)),
+        ({"online": False, "link": False, "network": False}, ("link cut",)),
+        ({"faults": ("reader",)}, ("UTC  reader",)),
+    ],
+)
+def test_how_the_station_stands_is_said(changes: dict[str, object], words: tuple[str, ...]) -> None:
+    text = drawn(look(**changes))
+    assert all(word in text for word in words), text
+
+
+def test_what_the_csms_writes_does_not_reach_the_terminal() -> None:
+    shot = msgspec.structs.replace(SHOT, messages=(Message("12:00:00", False, "\x1b]0;mine\x07[red]", "call"),))
+    console = Console(width=110, file=io.StringIO(), force_terminal=True)
+    console.print(render(shot, 110, 40))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "\x1b]0" not in text and "\x07" not in text and "[red]" in text
+
+
+def test_a_curve_is_as_high_as_its_highest_point() -> None:
+    assert spark((0, 1, 50, 100), 10) == " ▁▄█"
+    assert spark((9, 9, 0, 100), 2) == " █"
+    assert spark((), 5) == "" and spark((0, 0), 5) == "  " and spark((-5, 5), 5) == " █"
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+def pressed(keys: Keys, text: str, view: StationView = VIEW) -> list[cmd.AnyCommand]:
+    return [command for key in split(text) for command in keys.press(key, view, 2)]
+
+
+def test_buttons() -> None:
+    keys = Keys(("A", "B"), supply_ma=32_000)
+    assert pressed(keys, "t") == [cmd.Tap(station="CP1", card="A")]
+    assert pressed(keys, "Tt") == [cmd.Tap(station="CP1", card="B")]
+    assert pressed(keys, "2p") == [cmd.Plug(station="CP1", slot=2, car="zoe-r110")]
+    assert pressed(keys, "u") == [cmd.Unplug(station="CP1", slot=2)]
+    assert pressed(keys, "9u") == [cmd.Unplug(station="CP1", slot=2)]  # there is no ninth
+    (chosen,) = pressed(keys, "c")
+    assert isinstance(chosen, cmd.ChooseCar) and chosen.car == keys.car != "zoe-r110"
+    assert pressed(keys, "ssss") == [cmd.Supply(station="CP1", amps=amps) for amps in (16, 8, 0, 32)]
+    assert pressed(keys, "q") == [cmd.Quit()]
+    assert pressed(keys, "?é\x00²") == []
+
+
+def test_link_and_power_go_and_come_back() -> None:
+    keys = Keys(("A",))
+    gone = msgspec.structs.replace(VIEW, state="dark", network=False, slots=())
+    assert pressed(keys, "lo") == [cmd.CutLink(station="CP1"), cmd.CutPower(station="CP1")]
+    assert pressed(keys, "lo", gone) == [cmd.RestoreLink(station="CP1"), cmd.RestorePower(station="CP1")]
+
+
+def test_the_menu_of_faults() -> None:
+    keys = Keys(("A",))
+    assert pressed(keys, "2f") == [] and keys.menu == MENU
+    assert pressed(keys, "b") == [cmd.Raise(station="CP1", fault=plan.LockFault(at_s=0, slot=2))]
+    assert keys.menu == ()
+    assert pressed(keys, "fa") == [cmd.Raise(station="CP1", fault=plan.ReaderFault(at_s=0))]
+    assert pressed(keys, "fx") == [cmd.Clear(station="CP1")]
+    assert pressed(keys, "fzfy") == [cmd.PressStop(station="CP1"), cmd.ReleaseStop(station="CP1")]
+    assert [type(one) for one in pressed(keys, "fq")] == [cmd.Acknowledge, cmd.Acknowledge]
+    assert pressed(keys, "f\x1b") == [] and keys.menu == ()
+    assert len({entry.split()[0] for entry in MENU}) == len(MENU)
+
+
+def test_arrows_choose_slots_and_stations() -> None:
+    keys = Keys(("A",), stations=3)
+    pressed(keys, "\x1b[B\x1b[B")
+    assert keys.slot == 2
+    pressed(keys, "\x1b[A")
+    assert keys.slot == 1
+    pressed(keys, "n\x1b[Cn")
+    assert keys.station == 0
+    pressed(keys, "\x1b[D")
+    assert keys.station == 2
+    assert split("a\x1b[15~b\x1b") == ["a", "b", "\x1b"]  # a function key is none of ours
