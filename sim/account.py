@@ -1,6 +1,7 @@
 """The third account: do the CSMS's books and the meters' own memories agree, to the Wh?
 
-Reads two files that others wrote: the books of `station-sim csms` and the memories of the simulated meters. Knows nothing of the station.
+Reads files that others wrote: the books of `station-sim csms`, the memories of the simulated meters and, if asked to, what the cars'
+batteries gained, which must fit within 0.5 %. Knows nothing of the station.
 Every difference is told with the session it is about.
 """
 

@@ -12,6 +12,7 @@ examples:
   station-sim demo                                       a station charges cars against a CSMS of its own
   station-sim run --csms ws://127.0.0.1:9000 --id CP1    a virtual charger against your backend
   station-sim csms --port 9000 --books books.jsonl       a small real CSMS
+  station-sim show frames.jsonl --out story.svg          a recording of messages as a sequence diagram
   station-sim account --books books.jsonl --meters m.json   do books and meters agree?
   eval "$(station-sim completion bash)"                  the Tab key knows all commands and options
 

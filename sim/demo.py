@@ -45,6 +45,7 @@ examples:
   station-sim demo                                  four sessions at 300 times real speed, then the comparison
   station-sim demo --sessions 8 --speed 300 --seed 1 --exit --json
   station-sim demo --slots 4 --frames StartTransaction,StopTransaction --events events.jsonl
+  station-sim demo --sessions 8 --speed 600 --chaos --exit   the link cut twice, the station killed, its power cut: the accounts agree
   station-sim demo --csms ws://127.0.0.1:9000       against a CSMS that you started with `station-sim csms --speed 300`
 
 exit status: 0 books and meters agree; 1 they differ, or a driver was not served; 2 the call is wrong

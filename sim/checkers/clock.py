@@ -23,6 +23,7 @@ from station.words.records import EventRecord, OutboxRecord, SessionRecord
 
 WITHIN_MS: Final = 2_000
 SLACK_MS: Final = 150
+SIGN_MS: Final = 65_000  # between two signs of life, and a little
 SHORT_MS: Final = 1_000
 CLAIM_MS: Final = 5_000  # a value that is stamped so shortly after an aligned instant is that instant's
 
@@ -150,6 +151,8 @@ class RightTime(Promise):
         slack_ms = slack_ms if known else trust.slack_ms
         if past:
             at_ms = max(at_ms, START_UTC_MS + row.put_ns // MILLISECOND)
+            if not known:  # the end that a cut made is known to a sign of life, and how long the cut lasted is not
+                slack_ms += SIGN_MS
         self._judge(view, call.action, at_ms, row.put_ns, slack_ms)
 
     def _past(self, view: View, fact: TransactionTold | MeterTold) -> bool:

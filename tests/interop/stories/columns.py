@@ -2,7 +2,8 @@
 
 Frames:   `StopTransaction reason=Local idTag=-`    members: `a|b` either, `-` absent, `+` there, whatever it is
 Hardware: `lock closed @0..2`                       seconds since the step began; without them @0..5
-A `?` in front: may be missing. ` x3` behind: three of them. A list instead of a line: in any order. Not here: how things come to be seen (`story.py`).
+A `?` in front: may be missing. ` x3` behind: three of them. A list instead of a line: in any order.
+Not here: how things come to be seen (`story.py`).
 """
 
 from __future__ import annotations
