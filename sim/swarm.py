@@ -163,6 +163,8 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
         faults += _site_outage(s, _near(s, actions, for_s), s.uniform(0, stations - 1))
     if not quiet and s.chance(15):
         faults.append(_slow_csms(s, for_s))
+        if Stream(seed, "aligned").chance(60):  # each answer that is late sets the clock back, perhaps over an instant
+            shape = _with(shape, aligned_interval_s="60")
     actions += [_command(s, s.uniform(0, stations - 1), for_s) for _ in range(s.uniform(0, 4))]
     if s.chance(25):
         actions.append(

@@ -25,6 +25,7 @@ WITHIN_MS: Final = 2_000
 SLACK_MS: Final = 150
 SIGN_MS: Final = 65_000  # between two signs of life, and a little
 SHORT_MS: Final = 1_000
+DAY_NS: Final[MonoNs] = 86_400 * SECOND
 CLAIM_MS: Final = 5_000  # a value that is stamped so shortly after an aligned instant is that instant's
 
 
@@ -185,13 +186,16 @@ class NoPast(Promise):
 
 
 class Aligned(Promise):
-    """Clock-aligned values are told once for one instant and slot, whatever the clock does, and no three of them within one interval."""
+    """Clock-aligned values are told once for one instant and slot, whatever the clock does: within a boot, unless the clock was wrong by
+    more than a day; over boots, within one interval of true time."""
 
     name = "clock-aligned values come once"
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[tuple[str, int, UtcMs], MonoNs] = {}  # station, connector, instant: when in truth
+        self._told: dict[
+            tuple[str, int, UtcMs], tuple[int, MonoNs]
+        ] = {}  # station, connector, instant: boot, when in truth
 
     def sent_MeterValues(self, view: View, call: Call) -> None:
         row, interval_ms = row_of(view, call), view.settings.aligned_interval_s * 1000
@@ -207,12 +211,13 @@ class Aligned(Promise):
             return
         self.armed += 1
         where = (view.id, connector, at_ms - at_ms % interval_ms)
-        before = self._told.get(where)
-        if before is not None and abs(true_ns - before) < interval_ms * MILLISECOND - SECOND:
+        boot, before_ns = self._told.get(where, (0, -DAY_NS))
+        near_ns = DAY_NS if boot == view.boots else interval_ms * MILLISECOND
+        if abs(true_ns - before_ns) < near_ns - SECOND:
             raise self.fail(view, f"connector {connector}: two clock-aligned values for the same instant")
-        self._told[where] = true_ns
+        self._told[where] = (view.boots, true_ns)
         if len(self._told) > 1000:
-            self._told = dict(list(self._told.items())[-200:])
+            self._told = dict(list(self._told.items())[-500:])
 
 
 TIME: Final[tuple[Any, ...]] = (Monotonic, RightTime, NoPast, Aligned)

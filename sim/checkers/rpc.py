@@ -75,8 +75,9 @@ class AnsweredOnce(Promise):
             raise self.fail(view, f"{call.action} {call.id} was answered before {first.action} {first.id}")
 
     def ends(self, view: View) -> None:
-        if view.up and view.standing != "Rejected" and view.asked:
-            call = view.asked[0]
+        call = view.asked[0] if view.asked else None
+        patience_ns = view.settings.message_timeout_s * SECOND * view.unit.plan.real
+        if call is not None and view.standing != "Rejected" and view.now_ns - call.at_ns >= patience_ns:
             raise self.fail(view, f"{call.action} {call.id} was never answered")
 
 

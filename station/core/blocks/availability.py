@@ -131,7 +131,7 @@ class Availability:
         """Tell it now, or when it has lasted for MinimumStatusDuration (1.6 STAT-05)."""
         core, shown = self.core, self.shown(number)
         waiting = self.waiting.get(number) if self.waiting else None
-        if self._resuming(number, shown):
+        if self._resuming(number, shown) or self._closing(number):
             return
         if self.told[number] == shown:
             if waiting is not None and self.waiting:
@@ -152,8 +152,15 @@ class Availability:
             return False
         return not self.core.slots[number - 1].holds
 
+    def _closing(self, number: SlotId) -> bool:
+        """The session that the last boot left open is being ended: a moment later there is something true to tell."""
+        slot = self.core.slot(number)
+        return slot is not None and slot.session is not None and slot.session.resumed
+
     def report(self, number: SlotId) -> None:
         """It has lasted long enough: tell it, with the time at which it began."""
+        if self._closing(number):
+            return
         core, shown = self.core, self.shown(number)
         waiting = self.waiting.pop(number, None) if self.waiting else None
         if core.connection.online and self.told[number] != shown:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
+from hal.actions import Offer, PermitPower
 from hal.clock import Due
 from hal.signals import CableChanged, VehicleChanged
 from hal.units import Cause, Pilot
 from statemachine.claims import Hold
 from statemachine.slot import Phase, Slot
+from statemachine.table import TRIGGER_TO, fire
 from station.core.effects import Bug
 from station.core.session import Session, Transaction
-from station.words.common import StopReason, Why
+from station.words.common import SlotStatus, StopReason, Why
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
@@ -77,7 +79,9 @@ class Visits:
         core.deadlines.cancel(Due.BOARD_READY)
         for slot in core.slots:
             slot.holds &= ~Hold.NOT_READY
-            if slot.power_closed:  # it was never permitted in this boot
+            if slot.power_closed:  # it was never permitted in this boot; an output may outlive the process that set it
+                core.emit(PermitPower(slot.id, False))
+                core.emit(Offer(slot.id, None))
                 core.faults.found(Cause.CONTACTOR_WELDED, slot.id)
             left = core.transactions.take(slot)
             fate = BOOT[_found(slot), left is not None]
@@ -110,6 +114,8 @@ class Visits:
         session.ending = session.ending or self.core.boot.stop
         session.stop_why = Why.ABNORMAL
         self._adopt(slot)
+        if slot.plugged:
+            fire(slot, TRIGGER_TO[SlotStatus.PREPARING])  # somebody is here; what is told comes with the end
         slot.phase = Phase.CLOSING_READ
         self.core.metering.ask_final(slot)
 

@@ -232,3 +232,13 @@ def test_a_power_cut_on_a_real_board(after_restart: Literal["end", "resume"]) ->
     [start], [stop] = bay.heard("StartTransaction"), bay.heard("StopTransaction")
     assert stop["reason"] == ("Local" if after_restart == "resume" else "PowerLoss")
     assert stop["meterStop"] - start["meterStart"] == bay.board.true_energy_mwh(1) // 1000
+
+
+def test_power_that_outlived_its_process_is_withdrawn_before_anything_else() -> None:
+    """An output may keep its level when the process that set it dies: the next boot takes it back, and it is a weld until it opens."""
+    bench = CoreBench(ready=False, board=False)
+    bench.give(VehicleChanged(1, Pilot.C))
+    bench.give(PowerReported(1, True))
+    effects = bench.give(BoardReady())
+    assert effects[0] == PermitPower(1, False)
+    assert Offer(1, None) in effects

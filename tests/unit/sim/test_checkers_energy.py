@@ -229,6 +229,17 @@ def test_clock_aligned_values_come_once() -> None:
         bench.out("MeterValues", values(bench, off_s=-2.9))
 
 
+def test_an_hour_that_a_wrong_clock_has_had_is_not_told_again() -> None:
+    promise = Aligned()
+    bench = Bench(promise)
+    bench.out("MeterValues", values(bench, off_s=3600.05))
+    bench.wait(3600)
+    with broken(promise, "same instant"):
+        bench.out("MeterValues", values(bench))
+    bench.boot()
+    bench.out("MeterValues", values(bench))  # of that a new boot knows nothing
+
+
 def test_without_an_interval_nothing_is_aligned() -> None:
     promise = Aligned()
     bench = Bench(promise, settings=Settings(aligned_interval_s=0))

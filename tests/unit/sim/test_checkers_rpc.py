@@ -83,6 +83,8 @@ def test_every_call_of_the_csms_is_answered_once() -> None:
     bench.asked("c5", "GetConfiguration", {})
     with broken(promise, "before ClearCache c4"):
         bench.replied("c5", {})
+    bench.settle()
+    bench.clock.run_for(30)
     with broken(promise, "never answered"):
         bench.settle()
 
