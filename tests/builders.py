@@ -74,6 +74,7 @@ class CoreBench:
         self._calls = 0
         self._queue: deque[Input] = deque()
         self._pilots: dict[int, Pilot] = {}
+        self.welded: set[int] = set()  # contactors that stay closed whatever the board is told
         self.core, effects = StationCore.restore(
             shape or TEMPLATES[template],
             "CP1",
@@ -148,7 +149,7 @@ class CoreBench:
                     if answer is not None:
                         self._queue.append(answer)
                 case PermitPower(slot, allowed) if self.board:
-                    closed = allowed and self._pilots.get(slot, Pilot.A).asks
+                    closed = slot in self.welded or (allowed and self._pilots.get(slot, Pilot.A).asks)
                     self._queue.append(PowerReported(slot, closed))
                 case _:
                     pass

@@ -39,6 +39,7 @@ def after(bench: CoreBench, found: Found, locked: bool = True, **options: Any) -
     if found is not Found.EMPTY:
         later.pilot(Pilot.B)
     later.give(LockReported(1, LockState.CLOSED if locked else LockState.OPEN))
+    later.welded = {1} if found is Found.CLOSED else set()
     later.give(PowerReported(1, found is Found.CLOSED))
     later.give(BoardReady())
     later.connect()
