@@ -157,6 +157,7 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
         faults.append(KINDS[s.choice(kinds)](s, at, s.uniform(0, stations - 1)))
         if s.chance(15):  # two at once: the end of one must not be taken for the end of the other
             faults.append(KINDS[s.choice(kinds)](s, round(at + s.uniform(0, 30), 1), faults[-1].station))
+    faults += _unseen(Stream(seed, "lamps"), faults)
     if not quiet and s.chance(20):
         if s.chance(50):  # and people charge all the same
             shape = _with(shape, allow_offline_unknown="true")
@@ -198,6 +199,21 @@ def _refused_later(s: Stream, for_s: float) -> list[plan.AnyAction]:
 def _subset(s: Stream) -> list[str]:
     kinds = [kind for kind in KINDS if s.chance(30)]
     return kinds or [s.choice(tuple(KINDS))]
+
+
+def _unseen(s: Stream, faults: list[plan.AnyFault]) -> list[plan.AnyFault]:
+    """What turned a lamp red goes while the lamps cannot be told."""
+    return [
+        plan.BoardFault(
+            at_s=max(dark.at_s - 10, 0.0),
+            for_s=10 + float(int(dark.for_s / 2)),
+            station=dark.station,
+            slot=_slot(s),
+            cause=s.choice(("temperature", "ground_fault")),
+        )
+        for dark in faults
+        if isinstance(dark, plan.LightsFault) and s.chance(60)
+    ]
 
 
 def _site_outage(s: Stream, at: float, station: int) -> list[plan.AnyFault]:

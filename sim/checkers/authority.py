@@ -12,6 +12,7 @@ from typing import Any, Final
 from hal.actions import SetLock
 from hal.signals import CardPresented
 from hal.units import SlotId
+from ocpp_client.link import LinkDown
 from sim.checkers.cards import Cards
 from sim.checkers.eyes import Promise
 from sim.checkers.grants import Grant
@@ -107,7 +108,10 @@ class Authorised(Giving):
             raise self._expires.fail(
                 view, f"slot {slot.number}: plugged in {late_s:.1f} s after {grant.uid} was accepted"
             )
-        others = [g for g in self._desks[view.id].grants if g is not grant and g.surely_waited(slot)]
+        desk = self._desks[view.id]
+        if desk.begun:
+            return  # another plug came at the same time, and who goes where is not seen yet
+        others = [g for g in desk.grants if g is not grant and g.surely_waited(slot)]
         self._right.armed += bool(others)
         for other in others:
             older = other.slot == grant.slot and (other.granted_ns or 0) < (grant.granted_ns or 0)
@@ -136,7 +140,8 @@ class Authorised(Giving):
         free = [s for s in view.slots if not s.plugged and not s.cable and s.session is None]
         waiting = sum(g.open and g.granted_ns is not None for g in desk.grants)
         sure = not desk.doubtful and not desk.begun and not view.faults and len(free) > waiting
-        grant.grant(view, sure)
+        akin = any(s.session is not None and desk.cards.akin(grant.uid, _uid(s.session)) for s in view.slots)
+        grant.grant(view, sure and not akin)  # it may end what is its group's instead
 
     def told_CardPresented(self, view: View, item: CardPresented) -> None:
         if not view.ready or not view.card_taken:
@@ -200,6 +205,13 @@ class Authorised(Giving):
         desk = self._desks[view.id]
         for grant in desk.grants:
             if grant.call == call.id and desk.cards.offline(view, grant.uid):
+                self._grant(view, grant)
+
+    def told_LinkDown(self, view: View, item: LinkDown) -> None:
+        """Who waited for being asked about is decided as offline, whether the question had left or not."""
+        desk = self._desks[view.id]
+        for grant in desk.grants:
+            if grant.open and grant.granted_ns is None and desk.cards.offline(view, grant.uid):
                 self._grant(view, grant)
 
     def answered_StartTransaction(self, view: View, call: Call, payload: Payload) -> None:

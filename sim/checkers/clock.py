@@ -76,12 +76,12 @@ class Monotonic(Promise):
 
 class Trust:
     """What one station can know of the time in this boot. `lied`: whom it has to believe told it a wrong time. `slack_ms`: how wrong it
-    may be through no fault of its own."""
+    may be through no fault of its own; `first_ms`: how wrong when it first knew, and set right what it had stamped before."""
 
     def __init__(self, known: bool, lied: bool) -> None:
         self.known = known
         self.lied = lied
-        self.slack_ms = 0
+        self.slack_ms = self.first_ms = 0
 
 
 class RightTime(Promise):
@@ -120,6 +120,8 @@ class RightTime(Promise):
             if abs(error_ms) > WITHIN_MS - SLACK_MS - trust.slack_ms:
                 trust.known, trust.lied = False, True
         elif travel_ms <= SHORT_MS or not trust.known:
+            if not trust.known:
+                trust.first_ms = travel_ms
             trust.known, trust.lied, trust.slack_ms = True, False, travel_ms
         else:
             trust.slack_ms = max(trust.slack_ms, travel_ms)
@@ -149,7 +151,7 @@ class RightTime(Promise):
         if not known and not (trust.known and boot == view.boots):
             return
         at_ms = utc_ms(stamps(call)[-1])
-        slack_ms = slack_ms if known else trust.slack_ms
+        slack_ms = slack_ms if known else trust.first_ms
         if past:
             at_ms = max(at_ms, START_UTC_MS + row.put_ns // MILLISECOND)
             if not known:  # the end that a cut made is known to a sign of life, and how long the cut lasted is not
@@ -220,4 +222,4 @@ class Aligned(Promise):
             self._told = dict(list(self._told.items())[-500:])
 
 
-TIME: Final[tuple[Any, ...]] = (Monotonic, RightTime, NoPast, Aligned)
+TIME: Final[tuple[Any, ...]] = (NoPast, Monotonic, RightTime, Aligned)

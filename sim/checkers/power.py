@@ -17,6 +17,7 @@ from sim.checkers.view import View
 
 CUTS: Final = frozenset({Cause.EMERGENCY_STOP, Cause.GROUND_FAULT, Cause.PILOT, Cause.OVER_CURRENT})
 ORDERLY: Final = frozenset({Cause.UNDER_VOLTAGE, Cause.OVER_VOLTAGE, Cause.TEMPERATURE})
+FORBIDS: Final = CUTS | ORDERLY
 GROUND_WAIT_NS: Final[MonoNs] = 15 * SECOND
 GROUND_TRIPS: Final = 3
 STABLE_NS: Final[MonoNs] = 60 * SECOND
@@ -145,9 +146,9 @@ class NoFault(Giving):
             return f"the pilot is in {slot.pilot.value}"
         if known.latched:
             return "an emergency stop is not over, or nobody has acknowledged it"
-        for number, cause in view.faults:
-            if number in (0, slot.number) and cause in CUTS | ORDERLY:
-                return f"the board reports {cause.value}"
+        standing = [cause.value for number, cause in view.faults if number in (0, slot.number) and cause in FORBIDS]
+        if standing:
+            return f"the board reports {min(standing)}"
         if known.trips.get(slot.number, 0) > GROUND_TRIPS:
             return "a ground fault came once more than may be tried again"
         if self._young(view, known, slot, (Cause.GROUND_FAULT,), GROUND_WAIT_NS):

@@ -201,4 +201,10 @@ TEMPLATES: Final[dict[str, StationShape]] = {
         slots=(SlotShape(kind="tethered", max_current_ma=16_000),),
         supply_ma=16_000,
     ),
+    "dc-150kw": StationShape(
+        model="dc-150kw",
+        slots=(SlotShape(kind="dc", max_current_ma=218_000),),  # of the mains, per phase
+        supply_ma=218_000,
+        measurands=(*StationShape().measurands, Measurand.SOC),
+    ),
 }

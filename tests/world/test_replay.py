@@ -16,9 +16,10 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from sim.checkers.all import every
 from sim.cli import main
 from sim.runs import Counterexample, load, replay_log, run, save
-from tests.mutants.run import MOST, environment, hunt, planted
+from tests.mutants.run import MOST, ROOT, broken, environment, hunt, planted
 from tests.mutants.run import load as mutants
 
 REGRESSIONS = sorted((Path(__file__).parent.parent / "regressions").glob("*.json"))
@@ -107,6 +108,15 @@ def test_marks_that_are_not_reached_any_more_make_it_stale(
     stale = msgspec.structs.replace(example, marks=[*example.marks, "a situation of old"])
     assert main(["replay", str(save(stale, tmp_path))]) == 3
     assert "stale: it no longer reaches a situation of old" in capsys.readouterr().out
+
+
+def test_every_planted_mistake_has_its_place_and_its_promise() -> None:
+    """What `make worlds` hunts for is still there to be planted: exactly once, as Python, judged by a promise that exists."""
+    names = {promise.name for promise in every()}
+    for mutant in mutants():
+        compile(broken(mutant, (ROOT / mutant.file).read_text(encoding="utf-8")), mutant.file, "exec")
+        assert mutant.promise in names
+    assert len(mutants()) >= 25
 
 
 def test_there_are_regressions() -> None:

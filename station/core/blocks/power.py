@@ -299,7 +299,7 @@ class Power:
             self._final(slot)
 
     def _expect_open(self, slot: Slot) -> None:
-        if slot.power_closed:
+        if slot.power_closed and not self.core.deadlines.pending(Due.POWER_OPENED, slot.id):
             self.core.after(Due.POWER_OPENED, OPENS_S, slot.id)
 
     def cut(self, slot: Slot) -> None:
