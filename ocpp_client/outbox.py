@@ -85,24 +85,18 @@ class Outbox:
     `counter` is the number given last, `size` about how many bytes the records take.
     """
 
-    __slots__ = ("_backlog", "_first", "_lanes", "_records", "counter", "size")
+    __slots__ = ("_backlog", "_first", "_passing", "_records", "counter", "size")
 
     def __init__(self) -> None:
-        self._lanes: tuple[list[Queued], ...] = (
-            [],
-            [],
-            [],
-            [],
-            [],
-        )  # that of the records is `_records`, from `_first` on
-        self._records = self._lanes[Lane.RECORD]
+        self._passing: list[Queued] = []  # what is not a record, by lane and age
+        self._records: list[Queued] = []  # from `_first` on
         self._first = 0
         self._backlog = 0  # records up to this number were made while nobody could be told
         self.counter = 0
         self.size = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes)) - self._first
+        return len(self._passing) + self.waiting
 
     @property
     def records(self) -> list[Queued]:
@@ -128,13 +122,20 @@ class Outbox:
         self.counter += 1
         lane = LANES.get(type(told), Lane.REST)
         queued = Queued(self.counter, message_id, told, lane)
-        queue = self._lanes[lane]
-        queue.append(queued)
         if queued.durable:
+            self._records.append(queued)
             self.size += weight(told)
-        elif len(queue) > PASSING:
-            del queue[1]  # the first may be out
+        else:
+            self._pass(queued)
         return queued
+
+    def _pass(self, queued: Queued) -> None:
+        """Behind what is of its lane or before it; of too many in one lane the second oldest goes: the first may be out."""
+        passing = self._passing
+        mine = [i for i, other in enumerate(passing) if other.lane is queued.lane]
+        passing.insert(sum(other.lane <= queued.lane for other in passing), queued)
+        if len(mine) >= PASSING:
+            del passing[mine[1]]
 
     def restore(self, number: int, record: OutboxRecord) -> Queued:
         """Put back a record that survived a restart; call in order of number."""
@@ -159,27 +160,26 @@ class Outbox:
         if not accepted:
             self._backlog = self.counter
             return self._before_acceptance(pending)
-        boot, person, _, status, rest = self._lanes
-        if boot:
-            return boot[0]
-        if person:
-            return person[0]
+        passing = self._passing
+        head = passing[0] if passing else None
+        if head is not None and head.lane < Lane.RECORD:
+            return head
         record = self._records[self._first] if self._first < len(self._records) else None
         fresh = record is not None and record.number > self._backlog
         ready = record is not None and record.stored and record.not_before_ns <= now_ns
         if fresh and ready:
             return record
-        if status and not (fresh and record is not None and not record.stored):
-            return status[0]
-        if rest:
-            return rest[0]
+        if head is not None and (head.lane is Lane.REST or not (fresh and record is not None and not record.stored)):
+            return head
+        for queued in passing:
+            if queued.lane is Lane.REST:
+                return queued
         return record if ready else None
 
     def _before_acceptance(self, pending: bool) -> Queued | None:
-        boot = self._lanes[Lane.BOOT]
-        if boot:
-            return boot[0]
-        passing = (queued for lane in self._lanes if lane is not self._records for queued in lane)
+        passing = self._passing
+        if passing and passing[0].lane is Lane.BOOT:
+            return passing[0]
         return next((queued for queued in passing if queued.triggered), None) if pending else None
 
     @property
@@ -191,9 +191,8 @@ class Outbox:
     def done(self, queued: Queued) -> None:
         """It was answered, or given up."""
         if not queued.durable:
-            lane = self._lanes[queued.lane]
-            if queued in lane:
-                lane.remove(queued)
+            if queued in self._passing:
+                self._passing.remove(queued)
             return
         records, first = self._records, self._first
         if first < len(records) and records[first] is queued:
@@ -226,10 +225,7 @@ class Outbox:
 
     def offline(self) -> list[Queued]:
         """The connection is gone: forget what is of no use later. Returns what was forgotten."""
-        lost = [queued for lane in self._lanes if lane is not self._records for queued in lane]
-        for lane in self._lanes:
-            if lane is not self._records:
-                lane.clear()
+        lost, self._passing = self._passing, []
         if self.head is not None:
             self.head.not_before_ns = 0
         return lost
