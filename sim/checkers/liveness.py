@@ -67,8 +67,6 @@ class BothAgree(Promise):
         for number in range(len(view.slots) + 1):
             if number and (_occupied(view, number) or str(number) in image.get("kept", {})):
                 continue
-            if number and _given_up(view, view.slots[number - 1].session):
-                continue
             self.armed += 1
             wanted = "Unavailable" if number in shut else "Available"
             believed = view.world.csms.status.get((view.id, number))
@@ -82,8 +80,7 @@ def _occupied(view: View, number: int) -> bool:
 
 
 class Open(Promise):
-    """Contactors are open, and locks too, but where a plug waits for its owner's card, a lock lied about having opened, or a session
-    cannot be ended because its start was given up."""
+    """Contactors are open, and locks too, but where a plug waits for its owner's card, or a lock lied about having opened."""
 
     name = "locks and contactors are open in the end"
 
@@ -95,10 +92,7 @@ class Open(Promise):
                 raise self.fail(view, f"slot {place.number}: the contactor is closed")
             if not place.shape.has_lock or place.lock is LockState.OPEN or str(place.number) in kept:
                 continue
-            slot = view.slots[place.number - 1]
-            if _given_up(view, slot.session):
-                continue
-            lied = slot.lock is LockState.OPEN
+            lied = view.slots[place.number - 1].lock is LockState.OPEN
             if not lied or not broken(view, LockFault, place.number, how="lies"):
                 raise self.fail(view, f"slot {place.number}: the lock is {place.lock.value}")
 
