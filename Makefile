@@ -16,7 +16,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help run test check lint types floors generated wheel bench fuzz audit worlds wire docs interop lock
+.PHONY: help run test check lint types floors generated wheel bench fast fuzz audit worlds drills wire docs pictures interop lock
 .DEFAULT_GOAL := help
 
 help: ## print this
@@ -46,13 +46,20 @@ generated: $(STAMPS)/dev
 	$(BIN)/python -m tools.reference --check
 	$(BIN)/python -m tools.make_commands --check
 	$(BIN)/python -m tools.make_events --check
+	$(BIN)/python -m tools.make_plan_schema --check
+	$(BIN)/python -m tools.make_cli --check
+	$(BIN)/python -m tools.make_config --check
 
 wheel: $(STAMPS)/dev
 	$(BIN)/python -m tools.check_wheel
 
 bench: $(STAMPS)/dev ## the bench: CPU and memory against the bare protocol
 	@$(BIN)/python -m bench --memory $(ARGS)
+	@-$(BIN)/python -m tools.fast
 	@$(BIN)/python -m bench.world
+
+fast: $(STAMPS)/dev ## the fast build for long hunts and large fleets, compiled into build/fast; needs a C compiler
+	@$(BIN)/python -m tools.fast --check
 
 fuzz: export FUZZ_FRAMES ?= 1000000
 fuzz: $(STAMPS)/dev ## a million frames of a CSMS gone mad (FUZZ_FRAMES=, FUZZ_SEED=)
@@ -61,18 +68,28 @@ fuzz: $(STAMPS)/dev ## a million frames of a CSMS gone mad (FUZZ_FRAMES=, FUZZ_S
 audit: $(STAMPS)/dev ## sabotage 40 requirements drawn by hash, each in a copy; their tests must notice (ARGS=16-MV-03)
 	@$(BIN)/python -m tests.audit.run $(ARGS)
 
-worlds: $(STAMPS)/dev ## the judges are judged: broken stations, each found by its promise; then a longer hunt (ARGS="--only lamp")
+worlds: $(STAMPS)/dev ## the judges are judged: broken stations, most of which pass the ordinary tests, each found by its promise; then a longer hunt (ARGS="--only lamp")
 	@$(BIN)/python -m tests.mutants.run --jobs $(JOBS) $(ARGS)
 	@WORLDS=1 $(BIN)/python -m pytest -n $(JOBS) -q tests/world/test_hunt.py tests/world/test_replay.py
+
+drills: $(STAMPS)/dev ## kill a station 200 times and cut the power under its store 1,000 times; every promise must be kept
+	@$(BIN)/python -m tests.drills.kill --times 200 --seed 1
+	@$(BIN)/python -m tests.drills.power --cuts 1000 --seed 1
 
 wire: $(STAMPS)/dev ## generate the wire types from the schemas
 	$(BIN)/python -m tools.make_wire
 
-docs: $(STAMPS)/dev ## generate docs/reference: coverage from the tags of the tests; states, faults, commands and events from the code
+docs: $(STAMPS)/dev ## generate docs/reference: coverage from the tags of the tests; states, faults, commands, events, options and settings from the code
 	$(BIN)/python -m tools.coverage
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m tools.make_commands
 	$(BIN)/python -m tools.make_events
+	$(BIN)/python -m tools.make_plan_schema
+	$(BIN)/python -m tools.make_cli
+	$(BIN)/python -m tools.make_config
+
+pictures: $(STAMPS)/base ## draw docs/pictures anew: the live view of a station in virtual time
+	$(BIN)/python -m tools.make_picture
 
 interop: $(STAMPS)/interop ## set up what the interop tests talk to (Node.js packages)
 

@@ -1,13 +1,15 @@
 """How fast the world runs: simulated station-hours per second of processor time, idle and charging (`python -m bench.world`).
 
 Idle: heartbeats every 300 s, aligned values every 900 s. Charging: one slot, a sample of eight values every 60 s. Byte-level link, every
-promise checked, every frame both ways judged by the oracle; and the same with a toy CSMS and no judges, to see what those cost.
+promise checked, every frame both ways judged by the oracle; and the same with a toy CSMS and no judges, to see what those cost. Once
+interpreted, and once compiled where `make fast` has built it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 
@@ -18,6 +20,7 @@ from sim.profiles import PROFILES
 from sim.vehicle import Vehicle
 from sim.world import World
 from station.words.settings import Settings
+from tools import fast
 
 IDLE_H = 48
 CHARGING_H = 4
@@ -46,25 +49,50 @@ def hours_per_second(charging: bool, judged: bool, hours: float) -> float:
     return hours / (time.process_time() - started)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.world", description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    told: dict[str, dict[str, float]] = {}
-    for name, charging, hours in (("idle", False, IDLE_H), ("charging", True, CHARGING_H)):
-        told[name] = {
+def speeds() -> dict[str, dict[str, float]]:
+    """Station-hours per second of processor time, the best of three: {"idle": {"judged": ..., "unjudged": ...}, "charging": ...}."""
+    return {
+        name: {
             kind: max(hours_per_second(charging, judged, hours) for _ in range(3))
             for kind, judged in (("judged", True), ("unjudged", False))
         }
+        for name, charging, hours in (("idle", False, IDLE_H), ("charging", True, CHARGING_H))
+    }
+
+
+def compiled() -> dict[str, dict[str, float]] | None:
+    """The same of the fast build, or None where there is none of these sources."""
+    if not fast.is_there():
+        return None
+    command = [sys.executable, "-m", "bench.world", "--json", "--here"]
+    environment = fast.environment() | {"PYTHONPATH": f"{fast.OUT}:{fast.ROOT}", "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    told: dict[str, dict[str, float]] = json.loads(done.stdout)["interpreted"]
+    return told
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.world", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--here", action="store_true", help="only the code that this process runs")
+    args = parser.parse_args()
+    told: dict[str, dict[str, dict[str, float]] | None] = {"interpreted": speeds()}
+    if not args.here:
+        told["compiled"] = compiled()
     if args.json:
         print(json.dumps(told))
         return 0
     print("simulated station-hours per second of processor time, the best of three:")
-    for name, speeds in told.items():
-        verdict = "reached" if speeds["judged"] >= TARGETS[name] else "missed"
-        print(
-            f"  {name:9} {speeds['judged']:7.0f} with all judges, {speeds['unjudged']:7.0f} without; wanted {TARGETS[name]}: {verdict}"
-        )
+    for build, figures in told.items():
+        if figures is None:
+            print(f"  {build}: not built; `make fast` does it, with a C compiler")
+            continue
+        for name, figure in figures.items():
+            verdict = "reached" if figure["judged"] >= TARGETS[name] else "missed"
+            print(
+                f"  {build:11} {name:9} {figure['judged']:7.0f} with all judges, {figure['unjudged']:7.0f} without;"
+                f" wanted {TARGETS[name]}: {verdict}"
+            )
     return 0
 
 

@@ -38,7 +38,7 @@ def highest(fault: Light | None, transient: Light | None, commanded: Light | Non
 def slot_light(
     lamps: Lamps, status: SlotStatus, authorized: bool, full: bool, transient: Light | None, commanded: Light | None
 ) -> Light:
-    """The light of one slot."""
+    """The light of one slot. `authorized`: somebody is, with a vehicle here or about to plug one in."""
     name = "full" if full else BY_STATUS[status]
     if authorized and status in _BEFORE_POWER:
         name = "authorized"
@@ -46,7 +46,12 @@ def slot_light(
     return highest(lamps.fault if status is SlotStatus.FAULTED else None, transient, commanded, state)
 
 
-def main_light(lamps: Lamps, usable: bool, asking: bool, transient: Light | None, commanded: Light | None) -> Light:
-    """The station's own lamp: red only when no slot is usable or the station itself is at fault."""
-    state = lamps.asking if asking else lamps.available
+def main_light(
+    lamps: Lamps, usable: bool, asking: bool, authorized: bool, transient: Light | None, commanded: Light | None
+) -> Light:
+    """The station's own lamp: red only when no slot is usable or the station itself is at fault.
+
+    `asking`: the CSMS is being asked about a card; `authorized`: an accepted card waits for a plug.
+    """
+    state = lamps.asking if asking else lamps.authorized if authorized else lamps.available
     return highest(None if usable else lamps.fault, transient, commanded, state)

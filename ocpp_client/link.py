@@ -87,7 +87,7 @@ class Link:
     )
 
     def __init__(self, profile: LinkProfile, draw: Callable[[int], bytes]) -> None:
-        """`draw(n)`: n random bytes, for the handshake's key. Raises ValueError as `check_profile` does."""
+        """`draw(n)`: n random bytes, for the handshake's key and for masks. Raises ValueError as `check_profile` does."""
         check_profile(profile)
         self._profile = profile
         self._draw = draw
@@ -296,7 +296,7 @@ class Link:
 
     def _up(self, now_ns: MonoNs, agreed: Agreed, out: list[LinkOutput]) -> None:
         self._opening = None
-        self._messages = Messages(self._profile.max_frame_bytes)
+        self._messages = Messages(self._profile.max_frame_bytes, self._draw)
         self._stage = Stage.OPEN
         self._deadline = None
         self.set_ping_interval(now_ns, self._ping_every)

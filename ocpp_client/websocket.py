@@ -17,13 +17,17 @@ import http
 import re
 import urllib.parse
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHeader, NegotiationError
-from websockets.frames import Frame, Opcode
+from websockets.frames import (  # type: ignore[attr-defined]  # the fast one where it is built
+    Frame,
+    Opcode,
+    apply_mask,
+)
 from websockets.http11 import Response
 from websockets.protocol import Protocol, Side, State
 from websockets.typing import Subprotocol
@@ -187,9 +191,15 @@ Heard: TypeAlias = str | bytes | Ended  # a whole text message, bytes to be writ
 class Messages:
     """The conversation after the handshake. `heard` turns True with every complete frame; the owner resets it."""
 
-    __slots__ = ("_over", "_parts", "_protocol", "heard")
+    __slots__ = ("_draw", "_max_bytes", "_over", "_parts", "_protocol", "_whole", "heard")
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, draw: Callable[[int], bytes]) -> None:
+        """`draw(n)`: n random bytes, for masks."""
+        self._draw = draw
+        self._max_bytes = max_bytes
+        self._whole = (
+            True  # so far all bytes came as whole messages: the library has seen none, or nothing is half read
+        )
         self._protocol = Protocol(Side.CLIENT, state=State.OPEN, max_size=max_bytes, logger=_QUIET)
         self._protocol.id = _ID
         self._parts: bytearray | None = None  # of a fragmented message
@@ -198,8 +208,11 @@ class Messages:
 
     def send(self, text: bytes) -> bytes:
         """One message as one masked frame; `text` is UTF-8. Only before the end."""
-        self._protocol.send_text(text)
-        return self._protocol.data_to_send()[0]
+        size, mask = len(text), self._draw(4)
+        if size < 126:
+            return b"\x81%c%b%b" % (0x80 | size, mask, apply_mask(text, mask))
+        length = b"\xfe" + size.to_bytes(2, "big") if size < 1 << 16 else b"\xff" + size.to_bytes(8, "big")
+        return b"\x81%b%b%b" % (length, mask, apply_mask(text, mask))
 
     def ping(self) -> bytes:
         """A ping. It is empty: any frame after it is a sign of life, so nothing needs to be matched."""
@@ -222,6 +235,12 @@ class Messages:
 
     def receive(self, data: bytes | memoryview) -> list[Heard]:
         """What the bytes come to, in order, except that bytes to be written come first. Nothing after the end."""
+        if self._whole and not self._over:
+            text = whole_text(data, self._max_bytes)
+            if text is not None:
+                self.heard = True
+                return [text]
+            self._whole = False  # from here on the library reads: it alone knows where a frame begins
         protocol = self._protocol
         protocol.receive_data(data)  # type: ignore[arg-type]  # it copies any buffer
         frames: list[Any] = protocol.events_received()  # Frame only, once the connection is open
@@ -285,6 +304,26 @@ class Messages:
         return True
 
 
+def whole_text(data: bytes | memoryview, max_bytes: int) -> str | None:
+    """The text where these bytes are exactly one text message of a server (RFC 6455 5.2), as nearly all are. None: look closer."""
+    size = len(data) - 2
+    if size < 0 or data[0] != 0x81:
+        return None
+    start = 2
+    if size > 125:
+        start = 4 if data[1] == 126 else 10
+        if data[1] != (126 if size - 2 < 1 << 16 else 127) or int.from_bytes(data[2:start], "big") != len(data) - start:
+            return None
+    elif data[1] != size:
+        return None
+    if len(data) - start > max_bytes:
+        return None
+    try:
+        return str(data[start:], "utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
 class _Quiet:
     """Stands in for a logger: the library would log headers, and with them the password, where DEBUG is enabled."""
 
@@ -330,4 +369,4 @@ def _is_only_the_subprotocol(wrong: Exception | None) -> bool:
 
 
 def _close_at_once() -> bytes:
-    return Messages(0).close(1002, "no common subprotocol")
+    return Messages(0, bytes).close(1002, "no common subprotocol")

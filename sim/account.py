@@ -1,8 +1,8 @@
-"""The third account: do the CSMS's books and the meters' own memories agree, to the Wh?
+"""The accounts: do the CSMS's books and the meters' own memories agree, to the Wh? And do the other witnesses say the same?
 
 Reads files that others wrote: the books of `station-sim csms`, the memories of the simulated meters and, if asked to, what the cars'
-batteries gained, which must fit within 0.5 %. Knows nothing of the station.
-Every difference is told with the session it is about.
+batteries gained, which must fit within 0.5 %. Where power was reported, its integral over each session must fit within 2 %.
+Knows nothing of the station. Every difference is told with the session it is about.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from sim.batteries import Battery, difference, read_batteries
 from sim.csms.books import Books, BooksError, Transaction, read_books
 from sim.meter import MeterMemory, read_memories
+
+POWER_TOLERANCE_PERCENT: Final = 2
+NAMED: Final = 3  # sessions that are furthest apart
 
 
 class Account(msgspec.Struct):
@@ -29,6 +32,10 @@ class Account(msgspec.Struct):
     metered_wh: int = 0
     differences: list[str] = []
     taken_wh: int | None = None  # by the cars' chargers, as their batteries say; None: nobody has looked into them
+    reported_wh: int | None = None  # what the powers reported in MeterValues come to; None: none were
+    reported_apart_wh: int | None = (
+        None  # ... and how far that is from the books, session by session: one's too much excuses no other
+    )
 
     @property
     def agrees(self) -> bool:
@@ -58,6 +65,26 @@ def add_batteries(account: Account, found: list[Battery]) -> None:
     account.taken_wh = sum(one.taken_mwh for one in found) // 1000
     apart = difference(found, account.metered_wh)
     account.differences += [apart] if apart else []
+
+
+def add_power(account: Account, books: Books) -> None:
+    """The CSMS's second witness: reported power over time must be what was billed, within 2 %. Nothing where no power was reported.
+
+    A session without any reported power is missing as a whole: a short one weighs little, a long one should have had a sample.
+    """
+    ended = [(abs((one.reported_wh or 0.0) - one.wh), one) for one in books.transactions if one.wh is not None]
+    if all(one.reported_wh is None for _, one in ended):
+        return
+    apart_wh = sum(apart for apart, _ in ended)
+    account.reported_wh = round(sum(one.reported_wh or 0.0 for _, one in ended))
+    account.reported_apart_wh = round(apart_wh)
+    if apart_wh * 100 > books.total_wh * POWER_TOLERANCE_PERCENT:
+        worst = sorted(ended, key=lambda pair: -pair[0])[:NAMED]
+        named = "; ".join(f"{one}, reported {one.reported_wh or 0.0:.0f} Wh" for _, one in worst)
+        account.differences.append(
+            f"the reported power comes to {account.reported_wh} Wh and is {apart_wh:.0f} Wh apart from the books, session by session:"
+            f" more than {POWER_TOLERANCE_PERCENT} % of {books.total_wh} Wh (it takes a value every minute, or more); furthest: {named}"
+        )
 
 
 def _chain(memory: MeterMemory, first_wh: int, mine: list[Transaction]) -> Iterator[str]:
@@ -104,7 +131,9 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        account = compare(read_books(args.books), read_memories(args.meters))
+        books = read_books(args.books)
+        account = compare(books, read_memories(args.meters))
+        add_power(account, books)
         if args.batteries is not None:
             add_batteries(account, read_batteries(args.batteries))
     except (OSError, ValueError, BooksError, msgspec.DecodeError) as error:
@@ -123,5 +152,11 @@ def run(args: argparse.Namespace) -> int:
             print(
                 f"batteries: their gain over the chargers' efficiency is {account.taken_wh} Wh; the meters must be within 0.5 % of it"
             )
-            print("reported power: not compared, for the CSMS's books keep no power")
+        if account.reported_wh is None:
+            print("reported power: none was reported, so there is nothing to compare")
+        else:
+            print(
+                f"reported power: comes to {account.reported_wh} Wh, {account.reported_apart_wh} Wh apart from the books session by"
+                f" session; {POWER_TOLERANCE_PERCENT} % may be"
+            )
     return 0 if account.agrees else 1

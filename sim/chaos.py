@@ -1,6 +1,8 @@
 """What goes wrong in `station-sim demo --chaos`: the link is cut twice, the station's process killed once, the mains cut once.
 
-A kill loses all that is not on the disk and lets the outputs fall, as lines do whose process is gone; the operating system runs on.
+A kill loses all that is not on the disk; the operating system runs on, and the hardware stays as it is: what charges, charges on until
+the station is back, which takes a contactor that it finds closed for a weld until the operator has looked. A power cut lets the outputs
+fall too.
 When, in which order and for how long is drawn from the seed, over the time in which drivers come and charge. Not here: the accounts,
 which must agree all the same (`account.py`), and faults of stories (`faults.py`).
 """
@@ -12,8 +14,9 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from hal.units import SECOND
+from hal.units import SECOND, Cause
 from ocpp_client.link import check_profile
+from sim.board import SimBoard
 from sim.live import NoWire
 from sim.people import Driver, Visit
 from sim.rng import Stream
@@ -25,6 +28,7 @@ What: TypeAlias = Literal["link", "process", "power"]
 
 MISHAPS: Final[tuple[What, ...]] = ("link", "link", "process", "power")
 LASTS_S: Final[dict[What, tuple[int, int]]] = {"link": (60, 600), "process": (1, 20), "power": (30, 300)}
+LOOKS_S: Final = 60  # after a station was killed, the operator looks at what it has found on its return
 RETURNS_S: Final = 180  # after the station is back, and so much more for each further slot, drivers look at their cars
 TEXTS: Final[dict[What, tuple[str, str]]] = {
     "link": ("the link is cut", "the link is there again"),
@@ -70,8 +74,10 @@ class ShakyHost(Host):
 class Chaos:
     """Brings the mishaps about. `tell` hears what has happened, in words."""
 
-    def __init__(self, host: ShakyHost, unit: Unit, drivers: Sequence[Driver], tell: Callable[..., None]) -> None:
-        self._host, self._unit, self._drivers, self._tell = host, unit, drivers, tell
+    def __init__(
+        self, host: ShakyHost, unit: Unit, board: SimBoard, drivers: Sequence[Driver], tell: Callable[..., None]
+    ) -> None:
+        self._host, self._unit, self._board, self._drivers, self._tell = host, unit, board, drivers, tell
         self._left = 0
 
     @property
@@ -107,8 +113,8 @@ class Chaos:
                 unit.wire.abort()
         else:
             host.halt(unit)
-            unit.board.stop()
         if one.what == "power":
+            self._board.stop()
             unit.plan = msgspec.structs.replace(unit.plan, os_boot=f"{unit.plan.os_boot} after a power cut")
         host.scheduler.call_at(host.scheduler.now().mono_ns + one.lasts_s * SECOND, self._pass, one)
 
@@ -121,6 +127,17 @@ class Chaos:
             self._host.boot(self._unit)
             for driver in self._drivers:
                 driver.look_again(RETURNS_S * driver.slot)
+            self._host.scheduler.call_at(self._host.scheduler.now().mono_ns + LOOKS_S * SECOND, self._inspect)
+
+    def _inspect(self) -> None:
+        """The operator has a look at each contactor that is said to be welded; one that is open does its duty."""
+        core = self._unit.core
+        for slot in core.slots if core is not None else ():
+            if any(fault.cause is Cause.CONTACTOR_WELDED for fault in slot.faults or ()) and not slot.power_closed:
+                self._tell(
+                    "chaos", "inspected", f"the operator finds the contactor of slot {slot.id} in order", slot=slot.id
+                )
+                self._board.acknowledge(slot.id)
 
     def _say(self, one: Mishap, index: int, **more: Any) -> None:
         self._tell("chaos", f"{one.what}-{'back' if index else 'gone'}", TEXTS[one.what][index], **more)

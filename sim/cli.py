@@ -12,6 +12,7 @@ examples:
   station-sim demo                                       a station charges cars against a CSMS of its own
   station-sim run --csms ws://127.0.0.1:9000 --id CP1    a virtual charger against your backend
   station-sim csms --port 9000 --books books.jsonl       a small real CSMS
+  station-sim world plans/first-session.yaml             a story that is a test, in virtual time
   station-sim show frames.jsonl --out story.svg          a recording of messages as a sequence diagram
   station-sim account --books books.jsonl --meters m.json   do books and meters agree?
   eval "$(station-sim completion bash)"                  the Tab key knows all commands and options
@@ -21,7 +22,7 @@ Each command teaches more: station-sim COMMAND --help
 
 
 def parser() -> argparse.ArgumentParser:
-    from sim import account, completion, demo, replay, run, show, soak
+    from sim import account, completion, demo, plan_cli, replay, run, show, soak, world_cli
     from sim.csms import cli as csms
 
     top = argparse.ArgumentParser(
@@ -35,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_parser(commands)
     csms.add_parser(commands)
     account.add_parser(commands)
+    plan_cli.add_parser(commands)
+    world_cli.add_parser(commands)
     soak.add_parser(commands)
     replay.add_parser(commands)
     show.add_parser(commands)

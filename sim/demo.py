@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import signal
 import sys
 import tempfile
 import time
@@ -34,11 +33,14 @@ from station.adapters.delivery import Delivery
 from station.adapters.event_file import EventFile
 from station.shell.host import Host
 from station.shell.runner import Plan, Unit
+from station.shell.signals import on_end
 from station.words.common import Measurand, TokenStatus
 from station.words.settings import Settings, StationShape
 
 IDENTITY = "DEMO-1"
 SAMPLED = (Measurand.ENERGY_IMPORT, Measurand.POWER_IMPORT)
+SAMPLES_S = 30  # between two powers a car may do anything; what they come to has to be within 2 % of what it drew
+STUMBLE_S = 2  # real seconds that this machine may be busy with something else before a meter counts as lost
 SETTLES_S = 20.0  # real seconds for the last messages to arrive
 EXAMPLES = """\
 examples:
@@ -48,7 +50,7 @@ examples:
   station-sim demo --sessions 8 --speed 600 --chaos --exit   the link cut twice, the station killed, its power cut: the accounts agree
   station-sim demo --csms ws://127.0.0.1:9000       against a CSMS that you started with `station-sim csms --speed 300`
 
-exit status: 0 books and meters agree; 1 they differ, or a driver was not served; 2 the call is wrong
+exit status: 0 the accounts agree; 1 they differ, or a driver was not served; 2 the call is wrong
 """
 
 
@@ -85,7 +87,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="UID[:STATUS]",
         help="a card the drivers have, and what the CSMS says of it (accepted)",
     )
-    add("--view", action="store_true", help="the station on the screen, its buttons at the keyboard, instead of lines")
+    options.add_view(parser)
     options.add_station(parser)
     options.add_output(parser)
     parser.set_defaults(run=run)
@@ -98,7 +100,9 @@ def run(args: argparse.Namespace) -> int:
         return 2
     try:
         shape = options.shape(args)
-        settings = options.settings(args, Settings(sampled=SAMPLED, ping_interval_s=30))
+        meter_lost_s = max(Settings().meter_lost_s, STUMBLE_S * args.speed)
+        base = Settings(sampled=SAMPLED, sample_interval_s=SAMPLES_S, ping_interval_s=30, meter_lost_s=meter_lost_s)
+        settings = options.settings(args, base)
         cards = options.cards(args.card)
         for uid, status in cards.items():
             if status is not None and status.value not in CARD_STATUS:
@@ -135,7 +139,7 @@ class Demo:
         self.stopped = asyncio.Event()
         cleaner, shows = Cleaner(), args.frames is not None or args.pretty
         actions = [one for one in (args.frames or "").split(",") if one]
-        shown = panel_app.wanted(args.view, "station-sim demo")
+        shown = panel_app.wanted(args, "station-sim demo")
         self.screen = panel_app.Screen(list(cards), cleaner) if shown else None
         self.teller = Teller(
             args.json,
@@ -153,8 +157,7 @@ class Demo:
         self.started_s = time.monotonic()
 
     async def play(self) -> int:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self.stopped.set)
+        on_end(asyncio.get_running_loop(), self.stopped.set)
         csms, url, epoch = await self._csms()
         try:
             await self._station(url, epoch)
@@ -228,7 +231,7 @@ class Demo:
         host.add(unit)
         cards = {"cards": tuple(self.cards)} if self.cards else {}
         visits = arrivals(args.seed, args.sessions, len(plan.shape.slots), **cards)
-        self.chaos = Chaos(host, unit, self.drivers, self.teller.say)
+        self.chaos = Chaos(host, unit, board, self.drivers, self.teller.say)
         if args.chaos:
             self.chaos.begin(mishaps(args.seed, visits))
         for visit in visits:

@@ -38,7 +38,7 @@ Car: TypeAlias = tuple[str, int]  # profile, state of charge in percent
 
 
 class Executor:
-    """`history` keeps what was published, for `wait`. After `quit`, `quitting` is set; ending is up to the caller."""
+    """`history` keeps what was published, for `wait`; `broken`: what `raise` broke, by station. After `quit`, `quitting` is set."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
@@ -46,7 +46,7 @@ class Executor:
         live.ear.heard = self.history.heard
         self.quitting = asyncio.Event()
         self._cars: dict[str, Car] = {}
-        self._broken: dict[str, list[plan.AnyFault]] = {}
+        self.broken: dict[str, list[plan.AnyFault]] = {}
 
     async def do(self, command: cmd.AnyCommand) -> cmd.Answer:
         """Do it, and say what became of it. Never raises: whoever asked waits for an answer."""
@@ -166,7 +166,7 @@ class Executor:
         faults.begin(cast(Any, self.live), fault)
         if isinstance(fault, plan.NetworkFault) and fault.how == "reset":
             return {"fault": "network"}  # over already
-        self._broken.setdefault(station, []).append(fault)
+        self.broken.setdefault(station, []).append(fault)
         if fault.for_s > 0:
             self.live.later(fault.for_s, self._mend, station, fault)
         return {"fault": _tag(fault)}
@@ -180,7 +180,7 @@ class Executor:
             raise CommandFailed(f"there is no fault {c.fault!r}; there are {', '.join(cmd.FAULTS)}")
         mended = [
             fault
-            for fault in self._broken.get(station, ())
+            for fault in self.broken.get(station, ())
             if c.fault in ("", _tag(fault)) and c.slot in (None, getattr(fault, "slot", None))
         ]
         for fault in mended:
@@ -188,7 +188,7 @@ class Executor:
         return {"cleared": [_tag(fault) for fault in mended]}
 
     def _mend(self, station: str, fault: plan.AnyFault) -> None:
-        broken = self._broken.get(station, [])
+        broken = self.broken.get(station, [])
         if fault in broken:
             broken.remove(fault)
             faults.end(cast(Any, self.live), fault)
@@ -196,7 +196,7 @@ class Executor:
     def heal(self) -> None:
         """Everything is whole again, everywhere: what `raise` broke, networks, mains, emergency stops."""
         for station, board in self.live.boards.items():
-            for fault in list(self._broken.get(station, ())):
+            for fault in list(self.broken.get(station, ())):
                 self._mend(station, fault)
             self.live.networks[station].there = True
             board.release_emergency_stop()

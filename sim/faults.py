@@ -6,7 +6,9 @@ Only faults that can happen, within real bounds. Not here: when (the plan), whet
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+import msgspec
 
 from hal.units import SECOND, Cause
 from sim import plan
@@ -24,16 +26,38 @@ if TYPE_CHECKING:
 SPIKE_MWH: Final = 50_000_000
 BACK_MWH: Final = 1_500_000
 WRAP_LEFT_MWH: Final = 400_000
+WRAP_MWH: Final = 100_000_000_000  # eight digits of watt-hours
 SLOW_DISK_MS: Final = 2_500
 UNDER_MV: Final = 180_000
 OVER_MV: Final = 270_000
 
 
-def begin(world: World, fault: plan.AnyFault) -> None:
-    """The fault begins now. A slot or station that the shape does not have is skipped: plans are shrunk and merged."""
+def way(fault: plan.AnyFault) -> str:
+    """Its kind and how, such as `meter.nan`; only its kind where there is but one way."""
+    how = getattr(fault, "how", "") or getattr(fault, "cause", "")
+    return f"{_tag(type(fault))}.{how}" if how else _tag(type(fault))
+
+
+def ways() -> list[str]:
+    """All that a plan may inject, in the order of `plan.AnyFault`."""
+    found = []
+    for kind in get_args(plan.AnyFault):
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        hows = get_args(fields.get("how") or fields.get("cause"))
+        found += [f"{_tag(kind)}.{how}" for how in hows] or [_tag(kind)]
+    return found
+
+
+def _tag(kind: type[plan.Fault]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+def begin(world: World, fault: plan.AnyFault) -> bool:
+    """The fault begins now. False: nothing is there that it could befall; plans are shrunk and merged."""
     unit = world.unit_at(fault.station)
-    if unit is not None and _has_slot(world, unit, fault):
-        BEGIN[type(fault)](world, unit, fault)
+    if unit is None or not _has_slot(world, unit, fault):
+        return False
+    return BEGIN[type(fault)](world, unit, fault) is not False
 
 
 def end(world: World, fault: plan.AnyFault) -> None:
@@ -56,17 +80,18 @@ def _reader(world: World, unit: Unit, fault: plan.ReaderFault) -> None:
     world.boards[unit.id].set_reader_fault(ReaderMode(fault.how))
 
 
-def _lock(world: World, unit: Unit, fault: plan.LockFault) -> None:
+def _lock(world: World, unit: Unit, fault: plan.LockFault) -> bool:
     slot = world.boards[unit.id].slot(fault.slot)
     if slot.shape.has_lock:
         slot.lock_fault = LockMode(fault.how)
+    return slot.shape.has_lock
 
 
 def _meter(world: World, unit: Unit, fault: plan.MeterFault) -> None:
-    if fault.how == "rollover" and not world.boards[unit.id].slot(fault.slot).meter.wrap_mwh:
-        return  # a register of no known width never rolls over
     amount = {"spike": SPIKE_MWH, "backwards": BACK_MWH, "rollover": WRAP_LEFT_MWH}.get(fault.how, 0)
     meter = world.boards[unit.id].slot(fault.slot).meter
+    if fault.how == "rollover":
+        meter.wrap_mwh = meter.wrap_mwh or WRAP_MWH
     meter.set_fault(MeterState(MeterFaultKind(fault.how), amount), world.clock.now().mono_ns)
 
 
@@ -86,12 +111,13 @@ def _board_over(world: World, unit: Unit, fault: plan.BoardFault) -> None:
     board.clear_fault(0 if cause is Cause.READER else fault.slot, cause)
 
 
-def _vehicle(world: World, unit: Unit, fault: plan.VehicleFault) -> None:
+def _vehicle(world: World, unit: Unit, fault: plan.VehicleFault) -> bool:
     vehicle = world.boards[unit.id].slot(fault.slot).vehicle
     if vehicle is not None:
         vehicle.misbehave(
             overdraw_ma=fault.over_a * 1000 if fault.how == "overdraws" else 0, stalled=fault.how == "stalls"
         )
+    return vehicle is not None
 
 
 def _vehicle_over(world: World, unit: Unit, fault: plan.VehicleFault) -> None:
@@ -116,6 +142,10 @@ def _disk(world: World, unit: Unit, fault: plan.DiskFault) -> None:
             disk.fail(until_ns)
 
 
+def _program(world: World, unit: Unit, fault: plan.ProgramFault) -> None:
+    world.fall(unit, fault.times)
+
+
 def _power(world: World, unit: Unit, fault: plan.PowerCut) -> None:
     world.arm_cut(unit, fault)
 
@@ -124,7 +154,7 @@ def _nothing(world: World, unit: Unit, fault: Any) -> None:
     """Ends by itself."""
 
 
-BEGIN: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], None]]] = {
+BEGIN: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], bool | None]]] = {  # False: it has not begun
     plan.ReaderFault: _reader,
     plan.LockFault: _lock,
     plan.ContactorFault: lambda w, u, f: w.boards[u.id].set_contactor_fault(f.slot, ContactorMode(f.how)),
@@ -135,6 +165,7 @@ BEGIN: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], None]]] = {
     plan.VehicleFault: _vehicle,
     plan.ClockFault: _clock,
     plan.DiskFault: _disk,
+    plan.ProgramFault: _program,
     plan.PowerCut: _power,
     plan.NetworkFault: lambda w, u, f: w.networks[u.id].begin(f.how, f.latency_ms),
     plan.CsmsFault: lambda w, u, f: w.csms.misbehave(u.id, f),
@@ -151,6 +182,7 @@ END: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], None]]] = {
     plan.VehicleFault: _vehicle_over,
     plan.ClockFault: _nothing,
     plan.DiskFault: _nothing,
+    plan.ProgramFault: _nothing,
     plan.PowerCut: _nothing,
     plan.NetworkFault: lambda w, u, f: w.networks[u.id].end(f.how),
     plan.CsmsFault: lambda w, u, f: w.csms.behave(u.id, f),

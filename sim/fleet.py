@@ -108,7 +108,8 @@ class Fleet:
         self.boards[identity].present(card)
 
     async def close(self) -> None:
-        await self.host.close()
+        if self._host is not None:  # else it was never started
+            await self._host.close()
 
     async def __aenter__(self) -> Fleet:
         await self.start()

@@ -6,57 +6,65 @@ A key becomes a command of `commands.py` and nothing else: no key can do what a 
 from __future__ import annotations
 
 import os
-import termios
 from collections.abc import Sequence
 from typing import Any, Final, Self
-
-import msgspec
 
 from hal.units import SlotId
 from sim import commands as cmd
 from sim import plan
+from sim.panel_faults import Menu
 from sim.profiles import PROFILES
 from sim.view import StationView
 
 ESCAPE: Final = "\x1b"
+ENTER: Final = ("\r", "\n")
+_RUB_OUT: Final = ("\x7f", "\b")
 _NEXT: Final = ("\x1b[C", "\x1bOC")  # right
 _BEFORE: Final = ("\x1b[D", "\x1bOD")  # left
 _DOWN: Final = ("\x1b[B", "\x1bOB", "]")
 _UP: Final = ("\x1b[A", "\x1bOA", "[")
-_MENU: Final[dict[str, tuple[str, plan.AnyFault]]] = {
-    "a": ("reader silent", plan.ReaderFault(at_s=0)),
-    "b": ("lock jams", plan.LockFault(at_s=0)),
-    "d": ("contactor welded", plan.ContactorFault(at_s=0)),
-    "e": ("contactor stuck open", plan.ContactorFault(at_s=0, how="stuck_open")),
-    "g": ("meter silent", plan.MeterFault(at_s=0)),
-    "h": ("meter frozen", plan.MeterFault(at_s=0, how="freeze")),
-    "i": ("pilot shorted", plan.PilotFault(at_s=0)),
-    "j": ("ground fault", plan.BoardFault(at_s=0)),
-    "k": ("too hot", plan.BoardFault(at_s=0, cause="temperature")),
-    "m": ("over current", plan.BoardFault(at_s=0, cause="over_current")),
-    "n": ("under voltage", plan.BoardFault(at_s=0, cause="under_voltage")),
-    "o": ("over voltage", plan.BoardFault(at_s=0, cause="over_voltage")),
-    "r": ("lights dead", plan.LightsFault(at_s=0)),
-    "v": ("car stalls", plan.VehicleFault(at_s=0)),
-    "w": ("car overdraws", plan.VehicleFault(at_s=0, how="overdraws")),
-}
-_MENU_MORE: Final = ("z press stop", "y release stop", "x clear all", "q acknowledge", "Esc back")
-MENU: Final = (*(f"{key} {label}" for key, (label, _) in _MENU.items()), *_MENU_MORE)
+LONGEST: Final = 48  # characters of an identity
 SHARES: Final = (100, 50, 25, 0)  # percent of the supply, one lower with each press, then all of it again
+HELP: Final = (  # key, in a word, in a sentence
+    ("t", "tap", "hold the card to the reader"),
+    ("T", "card", "take the next card"),
+    ("p", "plug", "plug the car into the slot"),
+    ("u", "unplug", "pull at the plug; while it is locked it stays"),
+    ("c", "car", "take the next car; C the one before"),
+    ("f", "faults", "break something, or mend it"),
+    ("l", "link", "pull the network cable, or plug it in"),
+    ("o", "power", "cut the mains, or give them back"),
+    ("s", "supply", "give the house less current, at last all again"),
+    ("1-9", "slot", "choose a slot; also the arrows up and down"),
+    ("?", "help", "this; any key goes back"),
+    ("q", "quit", "end in good order; Ctrl-C too"),
+)
+HELP_FLEET: Final = (
+    ("n", "station", "the next one, N the one before; also arrows"),
+    ("g", "go to", "a station by its number or identity"),
+    ("!", "trouble", "the next station that is faulted or offline"),
+    (">", "charging", "the next station that charges"),
+)
 
 
 class Keys:
-    """What has been chosen at the keyboard so far. `press` gives the commands of a key, none where it only chooses."""
+    """What has been chosen at the keyboard so far. `press` gives the commands of a key, none where it only chooses.
 
-    def __init__(self, cards: Sequence[str], supply_ma: int = 32_000, stations: int = 1) -> None:
+    `help`: the explanation is wanted; `typed`: the station to go to, as far as it has been typed; `said`: what was wrong with it.
+    """
+
+    def __init__(self, cards: Sequence[str], supply_ma: int = 32_000, ids: Sequence[str] = ("CP1",)) -> None:
         self._cards, self._cars = tuple(cards), tuple(PROFILES)
-        self._supply_ma, self._stations = supply_ma, stations
+        self._supply_ma, self._ids = supply_ma, ids
         self._card = 0
         self._car = self._cars.index("zoe-r110")
         self._share: dict[int, int] = {}
+        self._menu: Menu | None = None
         self.station = 0
         self.slot: SlotId = 1
-        self.menu: tuple[str, ...] = ()
+        self.help = False
+        self.typed: str | None = None
+        self.said = ""
 
     @property
     def card(self) -> str:
@@ -66,24 +74,75 @@ class Keys:
     def car(self) -> str:
         return self._cars[self._car]
 
-    def press(self, key: str, view: StationView, slots: int) -> list[cmd.AnyCommand]:
-        """A key, or the sequence that an arrow sends, while the station shown stands so and has so many slots."""
-        if self.menu:
-            return self._from_menu(key, view)
+    @property
+    def free(self) -> bool:
+        """No menu, nothing being typed, no explanation: keys mean the usual."""
+        return not self.help and self.typed is None and self._menu is None
+
+    def words(self, broken: Sequence[plan.AnyFault] = ()) -> tuple[str, ...]:
+        """What keys mean now, if not the usual."""
+        if self.typed is not None:
+            return (f"go to station (1 to {len(self._ids)}, or its identity): {self.typed}_", "Enter goes", "Esc back")
+        return self._menu.words(broken) if self._menu is not None else ()
+
+    def go(self, station: int) -> None:
+        """Look at this one, by its place."""
+        self.station, self.slot = station % len(self._ids), 1
+
+    def press(
+        self, key: str, view: StationView, slots: int, broken: Sequence[plan.AnyFault] = ()
+    ) -> list[cmd.AnyCommand]:
+        """A key, or the sequence that an arrow sends, while the station shown stands so, has so many slots, and this of it is broken."""
+        self.said = ""
+        if self.help:
+            self.help = False
+        elif self.typed is not None:
+            self._type(key, self.typed)
+        elif self._menu is not None:
+            commands = self._menu.press(key, broken)
+            self._menu = None if self._menu.over else self._menu
+            return commands
+        elif not self._choose(key, view, slots):
+            return self._button(key, view)
+        return []
+
+    def _choose(self, key: str, view: StationView, slots: int) -> bool:
+        """Whether it is a key that only chooses."""
+        many = len(self._ids) > 1
         if key.isdecimal() and key.isascii():
             self.slot = int(key) if 1 <= int(key) <= slots else self.slot
         elif key in (*_DOWN, *_UP):
             self.slot = max(1, min(slots, self.slot + (1 if key in _DOWN else -1)))
         elif key in ("n", "N", *_NEXT, *_BEFORE):
-            self.station = (self.station + (1 if key in ("n", *_NEXT) else -1)) % self._stations
-            self.slot = 1
+            self.go(self.station + (1 if key in ("n", *_NEXT) else -1))
+        elif key == "g" and many:
+            self.typed = ""
         elif key == "T":
             self._card = (self._card + 1) % len(self._cards)
         elif key == "f":
-            self.menu = MENU
+            self._menu = Menu(view.id, self.slot)
+        elif key == "?":
+            self.help = True
         else:
-            return self._button(key, view)
-        return []
+            return False
+        return True
+
+    def _type(self, key: str, typed: str) -> None:
+        if key in ENTER:
+            self.typed = None
+            if typed in self._ids:
+                self.go(self._ids.index(typed))
+            elif typed.isdecimal() and 1 <= int(typed) <= len(self._ids):
+                self.go(int(typed) - 1)
+            elif typed:
+                first, last = self._ids[0], self._ids[-1]
+                self.said = f"there is no station {typed!r}; there are 1 to {len(self._ids)}, {first} to {last}"
+        elif key == ESCAPE:
+            self.typed = None
+        elif key in _RUB_OUT:
+            self.typed = typed[:-1]
+        elif len(key) == 1 and key.isprintable():
+            self.typed = (typed + key)[:LONGEST]
 
     def _button(self, key: str, view: StationView) -> list[cmd.AnyCommand]:
         at = view.id
@@ -94,8 +153,8 @@ class Keys:
                 return [cmd.Plug(station=at, slot=self.slot, car=self.car)]
             case "u":
                 return [cmd.Unplug(station=at, slot=self.slot)]
-            case "c":
-                self._car = (self._car + 1) % len(self._cars)
+            case "c" | "C":
+                self._car = (self._car + (1 if key == "c" else -1)) % len(self._cars)
                 return [cmd.ChooseCar(station=at, car=self.car)]
             case "l":
                 return [cmd.CutLink(station=at) if view.network else cmd.RestoreLink(station=at)]
@@ -106,25 +165,6 @@ class Keys:
                 return [cmd.Supply(station=at, amps=self._supply_ma * SHARES[share] // 100_000)]
             case "q":
                 return [cmd.Quit()]
-            case _:
-                return []
-
-    def _from_menu(self, key: str, view: StationView) -> list[cmd.AnyCommand]:
-        self.menu = ()
-        at, slot = view.id, self.slot
-        if key in _MENU:
-            fault = _MENU[key][1]
-            changes: dict[str, Any] = {"slot": slot} if hasattr(fault, "slot") else {}
-            return [cmd.Raise(station=at, fault=msgspec.structs.replace(fault, **changes))]
-        match key:
-            case "x":
-                return [cmd.Clear(station=at)]
-            case "y":
-                return [cmd.ReleaseStop(station=at)]
-            case "z":
-                return [cmd.PressStop(station=at)]
-            case "q":
-                return [cmd.Acknowledge(station=at, slot=0), cmd.Acknowledge(station=at, slot=slot)]
             case _:
                 return []
 
@@ -152,6 +192,8 @@ class Terminal:
         self._before: list[Any] | None = None
 
     def __enter__(self) -> Self:
+        import termios  # nowhere on Windows
+
         if os.isatty(self.file):
             self._before = termios.tcgetattr(self.file)
             modes = termios.tcgetattr(self.file)
@@ -163,6 +205,8 @@ class Terminal:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        import termios
+
         if self._before is not None:
             termios.tcsetattr(self.file, termios.TCSAFLUSH, self._before)
             self._before = None

@@ -35,6 +35,7 @@ LIVE_NETWORK: Final = ("refuse", "reset")
 _NOT_LIVE: Final[dict[type[plan.Fault], str]] = {
     plan.ClockFault: "the clock of this machine is not ours to set",
     plan.DiskFault: "the disk of this machine is not ours to break",
+    plan.ProgramFault: "this program would fall over with it",
     plan.CsmsFault: "the CSMS is yours; `station-sim csms --help` tells of one that misbehaves on request",
 }
 

@@ -1,60 +1,52 @@
 """A plan (`sim/plan.py`) played by virtual stations in real time: people's actions, and the faults that can happen outside a world.
 
-What cannot is refused before anything begins, with a sentence for each. Not here: plans in virtual time (`world.py`, `runs.py`).
+What cannot is refused before anything begins, with a sentence for each.
+Not here: files (`plan_file.py`), what is seen of it (`expect_live.py`), plans in virtual time (`world.py`, `runs.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, assert_never
 
 import msgspec
-import yaml
 
 from sim import commands as cmd
 from sim import plan
 from sim.commands import Answer
 from sim.executor import Executor
 from sim.live import Live, why_not_live
-from sim.profiles import PROFILES
+from sim.plan_check import Checking
+from sim.plan_file import Place, Source
 
 
-class BadPlan(ValueError):
-    """The file cannot be read, or asks for what cannot happen here. `str()` has a line for each mistake."""
+def not_live(wanted: plan.Plan) -> list[tuple[Place, str]]:
+    """What of it cannot happen outside a world: where it stands, and the reason."""
+    wrong: list[tuple[Place, str]] = []
+    for list_, items in (("actions", wanted.actions), ("faults", wanted.faults)):
+        wrong += [((list_, number), why) for number, item in enumerate(items) if (why := _why_not(item))]
+    if len(set(wanted.shape.stations)) > 1:
+        wrong.append((("shape", "stations"), "in one run all stations are of one template"))
+    return wrong
 
 
-def load(path: Path) -> plan.Plan:
-    """Read a plan as JSON, or as YAML where the name ends so. Raises BadPlan."""
-    try:
-        data = path.read_bytes()
-        if path.suffix in (".yaml", ".yml"):
-            return msgspec.convert(yaml.safe_load(data), plan.Plan)
-        return plan.from_json(data)
-    except OSError as error:
-        raise BadPlan(f"{path} cannot be read ({error.strerror})") from None
-    except (msgspec.DecodeError, msgspec.ValidationError, yaml.YAMLError) as error:
-        raise BadPlan(f"{path}: {str(error).replace('`', '')}") from None
+def check(source: Source, stations: int, slots: int) -> plan.Plan:
+    """The plan, if so many stations with so many slots each can play it in real time. Raises BadPlan, before anything begins."""
+    draft = source.draft
+    if draft is not None:
+        Checking(draft, source.add, [slots] * stations).all()
+        for place, why in not_live(draft):
+            source.add(place, why)
+    if source.plan is None:
+        raise source.bad()
+    return source.plan
 
 
-def check(wanted: plan.Plan, stations: int, slots: int) -> None:
-    """Raises BadPlan when so many stations with so many slots each cannot play it in real time."""
-    wrong = [f"actions[{i}]: {why}" for i, a in enumerate(wanted.actions) if (why := _why_not(a, stations, slots))]
-    wrong += [f"faults[{i}]: {why}" for i, f in enumerate(wanted.faults) if (why := _why_not(f, stations, slots))]
-    if wrong:
-        raise BadPlan("\n".join(wrong))
-
-
-def _why_not(item: plan.AnyAction | plan.AnyFault, stations: int, slots: int) -> str:
-    if item.station >= stations:
-        return f"station {item.station} is not there; there are 0 to {stations - 1}"
-    if getattr(item, "slot", 0) > slots:
-        return f"slot {getattr(item, 'slot', 0)} is not there; each station has {slots}"
+def _why_not(item: plan.AnyAction | plan.AnyFault | None) -> str:
+    """None: it could not be read."""
     if isinstance(item, plan.Fault):
         return why_not_live(item)
-    if isinstance(item, plan.Plug) and item.car not in PROFILES:
-        return f"there is no car {item.car!r}; there are {', '.join(PROFILES)}"
     if isinstance(item, plan.Command | plan.Cards):
         return "the CSMS is yours: what it sends and which cards it knows are not ours to say"
     return ""
@@ -114,6 +106,14 @@ def _command(action: plan.AnyAction, station: str) -> cmd.AnyCommand | None:
             return cmd.ReleaseStop(**at)
         case plan.Acknowledge(slot=slot):
             return cmd.Acknowledge(slot=slot, **at)
+        case plan.Operate(what="start"):
+            return cmd.Start(card=action.card, slot=action.slot, **at)
+        case plan.Operate(what="stop"):
+            return cmd.Stop(slot=action.slot, **at)
+        case plan.Operate(what="unlock"):
+            return cmd.Unlock(slot=action.slot, **at)
+        case plan.Operate():
+            return cmd.Reset(**at)
         case plan.Command() | plan.Cards():
             return None
         case _:

@@ -15,11 +15,14 @@ import msgspec
 
 from ocpp_client.link import LinkProfile, check_profile
 from ocpp_client.tls import TlsProfile
+from sim.expect_report import FORMATS
+from sim.plan import Plan
 from station.words.common import TokenStatus
 from station.words.settings import NAMES, TEMPLATES, Settings, SlotShape, StationShape, changed, parse, spell
 
 CARD_STATUSES: Final = tuple(status.value for status in TokenStatus)
 SLOTS_MAX: Final = 64
+TEMPLATE: Final = "two-sockets-22kw"
 _ROTATIONS: Final = ("RST", "STR", "TRS")
 _LONGEST: Final = {
     "vendor": 20,
@@ -32,7 +35,7 @@ _LONGEST: Final = {
 def add_station(parser: Any) -> None:
     """What each station is."""
     add = parser.add_argument_group("the station").add_argument
-    add("--template", choices=sorted(TEMPLATES), default="two-sockets-22kw", help="what it is (two-sockets-22kw)")
+    add("--template", choices=sorted(TEMPLATES), help=f"what it is ({TEMPLATE})")
     add("--slots", type=int, metavar="N", help="so many slots like the template's; the supply grows with them")
     add("--vendor", metavar="TEXT", help="chargePointVendor, up to 20 characters")
     add("--model", metavar="TEXT", help="chargePointModel, up to 20 characters")
@@ -46,6 +49,28 @@ def add_station(parser: Any) -> None:
         metavar="NAME=VALUE",
         help="a setting by its neutral name; `--set help` tells them",
     )
+
+
+def add_plan(group: Any) -> None:
+    """A plan, and what is told of its expectations."""
+    add = group.add_argument
+    add("--plan", type=Path, metavar="FILE", help="play a plan (YAML or JSON) in real time, heal everything, and end")
+    add("--report", choices=FORMATS, help="how to tell at the end what became of its expectations (text)")
+    add("--report-file", type=Path, metavar="FILE", help="write that there; default: standard output")
+
+
+def take_plan(args: argparse.Namespace, plan: Plan | None) -> None:
+    """What the options leave open about the stations is as the plan has it. ValueError for a report without a plan; OSError."""
+    if args.plan is None and (args.report is not None or args.report_file is not None):
+        raise ValueError("--report tells what became of a plan's expectations: it needs --plan")
+    if args.report_file is not None:
+        args.report_file.open("ab").close()
+    if plan is not None:
+        template = plan.shape.stations[0]  # one that is not there is told with the plan's other mistakes
+        args.template = args.template or (template if template in TEMPLATES else None)
+        args.count = len(plan.shape.stations) if args.count is None else args.count
+        args.set = [*(f"{name}={value}" for name, value in plan.shape.settings.items()), *args.set]
+    args.count = 1 if args.count is None else args.count
 
 
 def add_output(parser: Any) -> None:
@@ -69,9 +94,18 @@ def add_output(parser: Any) -> None:
     )
 
 
+def add_view(parser: Any) -> None:
+    parser.add_argument(
+        "--view",
+        action=argparse.BooleanOptionalAction,
+        help="the station on the screen, its buttons at the keyboard; --no-view: lines. Default: the view on a terminal,"
+        " unless --json, --quiet, --frames, --pretty or --commands want something else of it",
+    )
+
+
 def shape(args: argparse.Namespace) -> StationShape:
     """The station that the options describe. ValueError."""
-    return built(args.template, args.slots, **{name: getattr(args, name) for name in _LONGEST})
+    return built(args.template or TEMPLATE, args.slots, **{name: getattr(args, name) for name in _LONGEST})
 
 
 def built(template: str, slots: int | None = None, **texts: str | None) -> StationShape:

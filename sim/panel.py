@@ -1,6 +1,7 @@
 """The live view as it is drawn: one station as a `Snapshot`, turned into something that rich can print. A function of its arguments.
 
-Nothing here looks at a station, a clock or a terminal. Not here: who takes snapshots and when (`panel_app.py`), keys (`keyboard.py`).
+Nothing here looks at a station, a clock or a terminal. Not here: who takes snapshots and when (`panel_app.py`), keys (`keyboard.py`), one
+slot and its lamp (`panel_slot.py`).
 """
 
 from __future__ import annotations
@@ -18,42 +19,40 @@ from rich.text import Text
 
 from hal.units import SlotId, UtcMs
 from sim.frames import iso
+from sim.keyboard import HELP, HELP_FLEET
+from sim.panel_messages import Message
+from sim.panel_slot import LEGEND, NARROW, WIDE, lamp, lines_of, one_line, plain, slot_text
 from sim.view import SlotView, StationView
 
 BLOCKS: Final = " ▁▂▃▄▅▆▇█"
-WIDE: Final = 100  # columns from which messages stand beside what happened
-NARROW: Final = 72  # columns below which each slot takes three lines
+LOW: Final = 20  # lines below which the keys get one line only
 LEAST: Final = 5  # lines that messages get, however many slots there are
-MESSAGES: Final = 10
-HELP: Final = "1-9 slot  t tap  T next card  p plug  u unplug  c next car  f faults  l link  o power  s supply  q quit"
-HELP_MANY: Final = "n/N station"
-_STATUS: Final = {
+TALLEST: Final = 8  # lines of the power curve
+MESSAGES: Final = 12  # lines that messages get before the curve grows
+CLASSES: Final = {
     "available": "green",
-    "preparing": "yellow",
-    "charging": "bold blue",
-    "suspended_ev": "cyan",
-    "suspended_evse": "cyan",
-    "finishing": "yellow",
-    "reserved": "magenta",
-    "unavailable": "dim",
+    "occupied": "yellow",
+    "charging": "blue",
+    "unavailable": "magenta",
     "faulted": "bold red",
+    "offline": "red",
 }
-_LAMPS: Final = {"orange": "dark_orange", "off": "dim"}  # what rich calls them, where it is not the same
-_PATTERNS: Final = {"breathe": "◐", "flicker": "◌", "steady": "●"}
+_SELDOM: Final = ("occupied", "unavailable")  # not worth a place while there is none
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One OCPP message. `out`: to the CSMS; `kind`: call, result, error; `took_ms`: how long an answer was waited for, in real time."""
+class Summary(msgspec.Struct, frozen=True):
+    """All stations of a run. `counts`: how many of each of CLASSES, all of them; `late`: how late the event loop is."""
 
-    at: str
-    out: bool
-    action: str
-    kind: str
-    took_ms: int | None = None
+    counts: dict[str, int]
+    late: str
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is drawn. `curve`: watts, the newest last; `menu`: what keys mean now, if not the usual; `told`: what the last key did."""
+    """All that is drawn.
+
+    `curve`: watts, the newest last; `menu`: what keys mean now, if not the usual; `told`: what the last key did; `broken`: what was raised
+    and stands; `beat` counts quarters of a second, so that lamps breathe and flicker; `help`: the keys are explained instead.
+    """
 
     view: StationView
     utc_ms: UtcMs
@@ -68,30 +67,34 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     curve: tuple[int, ...] = ()
     menu: tuple[str, ...] = ()
     told: str = ""
+    broken: tuple[str, ...] = ()
+    beat: int = 0
+    help: bool = False
+    summary: Summary | None = None
 
 
 def render(shot: Snapshot, width: int = 100, height: int = 40) -> RenderableType:
     """The whole view, no higher than `height` lines where that can be had: slots stay, messages give way."""
-    foot = _foot(shot, width)
-    fixed = 1 + 2 + 1 + len(foot)  # head, frame of the slots, curve
+    if shot.help:
+        return _explained(shot, width, height)
+    foot = _foot(shot, width, height)
+    head = [_head(shot, width), *_summary(shot, width, height)]
+    fixed = len(head) + 2 + 1 + len(foot)  # frame of the slots, curve
     shown = _shown(shot, width, height - fixed - (LEAST if height > fixed + 2 * LEAST else 0))
-    left = height - fixed - (sum(_lines_of(slot, width) for slot in shown) or 1)
-    parts: list[RenderableType] = [_head(shot, width), _slots(shot, shown, width), *_curve(shot, width)]
-    if left >= 2:
-        parts.append(_happenings(shot, width, left))
-    return Group(*parts, *foot)
+    left = height - fixed - (sum(lines_of(slot, width) for slot in shown) or 1)
+    tall = max(1, min(TALLEST, (left - MESSAGES) // 2)) if any(shot.curve) else 1
+    curve = _curve(shot, width, tall)
+    left -= len(curve) - 1
+    body = [_slots(shot, shown, width), *curve, *([_happenings(shot, width, left)] if left >= 2 else [])]
+    return Group(*head, *body, *foot)
 
 
-def spark(watts: Sequence[int], columns: int) -> str:
-    """The newest of these values as blocks, the highest a full one."""
-    shown = list(watts)[-columns:]
-    top = max(shown, default=0)
-    return "".join(BLOCKS[0 if top <= 0 else -(-w * (len(BLOCKS) - 1) // top)] for w in (max(0, w) for w in shown))
-
-
-def plain(text: str) -> str:
-    """Without anything that a terminal would obey: the CSMS writes part of what is shown."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def spark(watts: Sequence[int], columns: int, rows: int = 1) -> list[str]:
+    """The newest of these values as columns of blocks, so many lines high; the highest fills them all."""
+    shown = [max(0, w) for w in list(watts)[-columns:]]
+    top, steps = max(shown, default=0), len(BLOCKS) - 1
+    levels = [0 if top <= 0 else -(-w * steps * rows // top) for w in shown]
+    return ["".join(BLOCKS[max(0, min(steps, n - row * steps))] for n in levels) for row in range(rows - 1, -1, -1)]
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -99,19 +102,18 @@ def plain(text: str) -> str:
 
 def _head(shot: Snapshot, width: int) -> Text:
     view = shot.view
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{_lamp(view.lamp)[0]} ", _lamp(view.lamp)[1])
-    text.append(plain(view.id), "bold")
+    text = one_line(lamp(view.lamp, shot.beat), " ", (plain(view.id), "bold"))
     if shot.stations > 1:
         text.append(f" ({shot.number} of {shot.stations})")
     text.append("  ")
     text.append(*_link(view))
+    for fault in view.faults:
+        text.append(f"  {plain(fault)}", "bold red")
     text.append(f"  queue {view.queue}", "yellow" if view.queue else "")
     if shot.supply_a:
         text.append(f"  supply {shot.supply_a:g} A")
-    text.append(f"  {iso(shot.utc_ms)[:10] + ' ' if width >= WIDE else ''}{iso(shot.utc_ms)[11:19]} UTC")
-    for fault in view.faults:
-        text.append(f"  {plain(fault)}", "bold red")
+    day, time = iso(shot.utc_ms)[:10], iso(shot.utc_ms)[11:19]
+    text.append(f"  {day} {time} UTC" if width >= WIDE else f"  {time} UTC" if width >= NARROW else f"  {time}")
     return text
 
 
@@ -128,112 +130,91 @@ def _link(view: StationView) -> tuple[str, str]:
     return (cut if view.next_attempt_s is None else f"{cut}, dials in {view.next_attempt_s} s"), "red"
 
 
+def _summary(shot: Snapshot, width: int, height: int) -> list[Text]:
+    """How all stations stand, and the loop; two lines where it is narrow and high."""
+    if shot.summary is None:
+        return []
+    counts = shot.summary.counts
+    text = one_line(*(_counted(name, counts[name]) for name in CLASSES if counts[name] or name not in _SELDOM))
+    late = one_line((f"loop late by {shot.summary.late}", "dim"))
+    if width >= WIDE:
+        return [text.append_text(late)]
+    return [text, late] if height >= LOW else [text]
+
+
+def _counted(name: str, count: int) -> tuple[str, str]:
+    return f"{count} {name}  ", CLASSES[name] if count else "dim"
+
+
 def _shown(shot: Snapshot, width: int, room: int) -> tuple[SlotView, ...]:
     """As many slots as so many lines hold, the chosen one among them, and rather those after it."""
     slots = shot.view.slots
     first = last = min(max(0, shot.chosen - 1), max(0, len(slots) - 1))
-    room -= _lines_of(slots[first], width) if slots else 0
+    room -= lines_of(slots[first], width) if slots else 0
     while True:
-        if last + 1 < len(slots) and _lines_of(slots[last + 1], width) <= room:
+        if last + 1 < len(slots) and lines_of(slots[last + 1], width) <= room:
             last += 1
-            room -= _lines_of(slots[last], width)
-        elif first > 0 and _lines_of(slots[first - 1], width) <= room:
+            room -= lines_of(slots[last], width)
+        elif first > 0 and lines_of(slots[first - 1], width) <= room:
             first -= 1
-            room -= _lines_of(slots[first], width)
+            room -= lines_of(slots[first], width)
         else:
             return slots[first : last + 1]
 
 
-def _lines_of(slot: SlotView, width: int) -> int:
-    """Who is there gets a line for itself where it is narrow."""
-    return 2 if width >= WIDE or (slot.session is None and width >= NARROW) else 3
-
-
 def _slots(shot: Snapshot, shown: Sequence[SlotView], width: int) -> RenderableType:
-    body: RenderableType
     if shown:
-        body = Text("\n").join(_slot(slot, shot, width) for slot in shown)
+        body = Text("\n").join(
+            slot_text(slot, slot.slot == shot.chosen, shot.utc_ms, shot.beat, width) for slot in shown
+        )
         body.no_wrap, body.overflow = True, "ellipsis"
     else:
-        why = "there are no mains: o gives them back" if shot.view.state == "dark" else "the station restarts"
-        body = Text(why, "yellow")
+        whys = {"dark": "there are no mains: o gives them back", "to come": "the station has not been started yet"}
+        body = Text(whys.get(shot.view.state, "the station restarts"), "yellow")
     all_of_them = len(shot.view.slots)
     more = f" {shown[0].slot} to {shown[-1].slot} of {all_of_them}" if len(shown) < all_of_them else ""
     return Panel(body, title=f"slots{more}", title_align="left", box=box.ROUNDED, padding=(0, 1))
 
 
-def _slot(slot: SlotView, shot: Snapshot, width: int) -> Text:
-    """What it is and why; what it gives; who is there."""
-    sign, style = _lamp(slot.lamp)
-    text = Text.assemble(
-        ("▶" if slot.slot == shot.chosen else " ", "bold"),
-        f"{slot.slot} ",
-        (sign, style),
-        " ",
-        (f"{slot.status.replace('_', ' '):14}", _STATUS.get(slot.status, "")),
-    )
-    text.append(f" {'power is on' if slot.power_on else plain(slot.why) or 'power is off'}")
-    if slot.faults:
-        text.append(f"  {plain(', '.join(slot.faults))}", "bold red")
-    text.append("\n     ")
-    text.append(_numbers(slot))
-    text.append("\n     " if _lines_of(slot, width) > 2 else "   ")
-    text.append(_who(slot, shot.utc_ms), "dim" if slot.session is None else "")
-    return text
-
-
-def _numbers(slot: SlotView) -> str:
-    power = slot.car.power_w if slot.car is not None else 0
-    energy = slot.session.energy_wh if slot.session is not None else 0
-    offer = "no offer" if slot.offered_a is None else f"offer {slot.offered_a:g} A"
-    charge = f"  {slot.car.soc_percent:3} %" if slot.car is not None else ""
-    return f"{power / 1000:6.2f} kW  {energy / 1000:7.3f} kWh{charge}  {offer}"
-
-
-def _who(slot: SlotView, utc_ms: UtcMs) -> str:
-    car = plain(slot.car.name) if slot.car is not None else "a cable without a car" if slot.occupied else "no car"
-    if slot.session is None:
-        return car
-    seconds = slot.session.seconds
-    lasts = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{car}, card {plain(slot.session.card)} since {iso(max(0, utc_ms - seconds * 1000))[11:19]} ({lasts})"
-
-
-def _lamp(light: str) -> tuple[str, str]:
-    colour, _, pattern = light.partition(" ")
-    return ("○" if colour == "off" else _PATTERNS.get(pattern, "●")), _LAMPS.get(colour, f"bold {colour}")
-
-
-def _curve(shot: Snapshot, width: int) -> list[RenderableType]:
-    now_w = shot.curve[-1] if shot.curve else 0
+def _curve(shot: Snapshot, width: int, rows: int) -> list[RenderableType]:
+    now_w, top_w = shot.curve[-1] if shot.curve else 0, max(shot.curve, default=0)
     head = f"power {now_w / 1000:6.2f} kW "
-    top = f" of {max(shot.curve, default=0) / 1000:.2f}"
-    blocks = spark(shot.curve, max(1, width - len(head) - len(top)))
-    return [Text.assemble(head, (blocks, "blue"), (top, "dim"), no_wrap=True, overflow="crop")]
+    top = f" of {top_w / 1000:.2f}"
+    if rows == 1:
+        (blocks,) = spark(shot.curve, max(1, width - len(head) - len(top)))
+        return [one_line(head, (blocks, "blue"), (top, "dim"))]
+    title = Text(f"{head}{top} at most")
+    lines = [one_line((line, "blue")) for line in spark(shot.curve, width, rows)]
+    return [Rule(title, align="left", style="dim"), *lines]
 
 
 def _happenings(shot: Snapshot, width: int, room: int) -> RenderableType:
-    """Messages and lines, side by side or one above the other."""
+    """Messages and lines, side by side or one above the other; exactly so many lines."""
     if width >= WIDE:
         grid = Table.grid(expand=True, padding=(0, 1))
         grid.add_column(ratio=4, no_wrap=True)
         grid.add_column(ratio=5, no_wrap=True)
-        most = min(MESSAGES, room - 1)
         grid.add_row(Rule("messages", align="left", style="dim"), Rule("events", align="left", style="dim"))
-        grid.add_row(_messages(shot, most), _lines(shot, most))
+        grid.add_row(_messages(shot, room - 1), _lines(shot, room - 1))
         return grid
-    most = min(MESSAGES, room - 1)
+    both = room >= 2 * LEAST
+    most = (room - 2) // 2 if both else room - 1
     parts: list[RenderableType] = [Rule("messages", align="left", style="dim"), _messages(shot, most)]
-    rest = room - 2 - min(most, len(shot.messages))
-    if rest > 0:
-        parts += [Rule("events", align="left", style="dim"), _lines(shot, min(MESSAGES, rest))]
+    if both:
+        parts += [Rule("events", align="left", style="dim"), _lines(shot, room - 2 - most)]
     return Group(*parts)
 
 
-def _messages(shot: Snapshot, most: int) -> Text:
-    text = Text("\n", no_wrap=True, overflow="ellipsis").join(_message(one) for one in shot.messages[-most:])
+def _filled(lines: Sequence[Text], most: int) -> Text:
+    """The last of them, one each, and blank ones up to that number."""
+    shown = [*lines[-most:], *[Text()] * (most - len(lines))]
+    text = Text("\n", no_wrap=True, overflow="ellipsis").join(shown)
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
+
+
+def _messages(shot: Snapshot, most: int) -> Text:
+    return _filled([_message(one) for one in shot.messages[-most:]], most)
 
 
 def _message(one: Message) -> Text:
@@ -248,15 +229,33 @@ def _message(one: Message) -> Text:
 
 
 def _lines(shot: Snapshot, most: int) -> Text:
-    return Text("\n".join(plain(line) for line in shot.lines[-most:]), no_wrap=True, overflow="ellipsis")
+    return _filled([Text(plain(line)) for line in shot.lines[-most:]], most)
 
 
-def _foot(shot: Snapshot, width: int) -> list[Text]:
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+def _foot(shot: Snapshot, width: int, height: int) -> list[Text]:
     """What keys do, and what the last one did; each entry is one line."""
-    told = Text(plain(shot.told) or " ", "bold", no_wrap=True, overflow="ellipsis")
-    hand = Text(f"card {plain(shot.card)}  car {plain(shot.car)}", "cyan", no_wrap=True, overflow="ellipsis")
-    words = list(shot.menu) or HELP.split("  ") + ([HELP_MANY] if shot.stations > 1 else [])
-    return [told, hand, *(Text(line, "reverse", no_wrap=True, overflow="crop") for line in _wrapped(words, width))]
+    told = one_line((plain(shot.told) or " ", "bold"))
+    hand = one_line((f"card {plain(shot.card)}  car {plain(shot.car)}", "cyan"))
+    if shot.broken:
+        hand.append(f"  broken: {', '.join(shot.broken)}", "red")
+    lines = _wrapped(list(shot.menu) or _usual(shot), width)
+    if height >= LOW:
+        return [told, hand, *map(_bar, lines)]
+    lines = lines if shot.menu else lines[:1]
+    return [told if shot.told else hand, *map(_bar, lines)]
+
+
+def _usual(shot: Snapshot) -> list[str]:
+    """The keys in a word each, those that explain the others first: who has one line has them."""
+    entries = (*HELP[-2:], *(HELP_FLEET if shot.stations > 1 else ()), *HELP[:-2])
+    return [f"{key} {word}" for key, word, _ in entries]
+
+
+def _bar(line: str) -> Text:
+    return Text(line, "reverse", no_wrap=True, overflow="crop")
 
 
 def _wrapped(words: Sequence[str], width: int) -> list[str]:
@@ -266,4 +265,17 @@ def _wrapped(words: Sequence[str], width: int) -> list[str]:
             lines[-1] += f"  {word}"
         else:
             lines.append(word)
-    return lines
+    return [line.ljust(width) for line in lines]
+
+
+def _explained(shot: Snapshot, width: int, height: int) -> RenderableType:
+    """Each key in a sentence, and what lamps look like."""
+    entries = [one for one in (*HELP, *(HELP_FLEET if shot.stations > 1 else ())) if one[0] != "?"]
+    lines = [one_line((f"{key:>4} ", "bold"), (f"{word:9}", "cyan"), sentence) for key, word, sentence in entries]
+    if height >= len(lines) + 4:
+        lines += [Text(), one_line(*LEGEND)]
+    if height >= len(lines) + 2:
+        return Panel(
+            Group(*lines), title="keys; any of them goes back", title_align="left", box=box.ROUNDED, padding=(0, 1)
+        )
+    return Group(*lines)

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -16,27 +16,30 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final
 
-from rich.console import Console
-from rich.live import Live as Display
-
-from hal.units import UtcMs
 from sim import commands as cmd
 from sim.board import SimBoard
 from sim.chaos import ShakyHost
 from sim.executor import Executor
-from sim.frames import Cleaner, iso
+from sim.frames import Cleaner
 from sim.keyboard import Keys, Terminal, split
+from sim.lateness import Lateness
 from sim.live import Live, LiveHost, Network
-from sim.panel import MESSAGES, Message, Snapshot, render
+from sim.panel import Snapshot, Summary, render
+from sim.panel_faults import in_words
+from sim.panel_fleet import Overview
+from sim.panel_messages import Messages
+from sim.panel_pane import Aside, Pane
 from sim.people import CARDS
-from sim.view import look
+from sim.view import look, to_come
 from station.core.effects import Note, Publish
 from station.shell.runner import Sinks, Unit
 from station.words.settings import StationShape
 
 EACH_S: Final = 0.25  # real seconds between two looks
-KEPT: Final = 200  # points of a power curve, one a second
-LOOKED_BACK: Final = 4 * MESSAGES  # frames of a station, so that an answer finds its call
+POINTS: Final = 300  # of a power curve, one a second
+LINES: Final = 60  # of what happened, of each station
+REDRAW: Final = "\f"  # Ctrl-L
+JUMPS: Final = {"!": ("faulted", "offline"), ">": ("charging",)}
 NO_TERMINAL: Final = "--view needs a terminal on standard output, and there is none: here are lines instead"
 
 
@@ -46,15 +49,19 @@ class Screen(Sinks):
     def __init__(self, cards: Sequence[str] = (), cleaner: Cleaner | None = None) -> None:
         self.inner: Sinks = Sinks()
         self._cards = tuple(cards) or CARDS
-        self._cleaner = cleaner or Cleaner()
-        self._frames: dict[str, deque[tuple[UtcMs, float, bool, str | bytes]]] = {}
-        self._bugs: list[str] = []
-        self._lines: deque[str] = deque(maxlen=MESSAGES * 2)
+        self._messages = Messages(cleaner)
+        self._lines: dict[str, deque[tuple[int, str]]] = {}
+        self._told = 0
         self._task: asyncio.Task[None] | None = None
+        self._over = False
 
-    def line(self, text: str) -> None:
-        """One of the lines that would be printed without a view."""
-        self._lines.append(text)
+    def line(self, text: str, station: str = "") -> None:
+        """One of the lines that would be printed without a view, and will be when it is over; of this station, or of all."""
+        if self._over:
+            print(text, flush=True)
+            return
+        self._told += 1
+        self._lines.setdefault(station, deque(maxlen=LINES)).append((self._told, text))
 
     def before(self, inner: Sinks) -> Screen:
         """Hear everything before this one does."""
@@ -71,91 +78,66 @@ class Screen(Sinks):
         self.inner.exited(unit)
 
     def bug(self, unit: Unit, error: Exception) -> None:
-        self._bugs.append(f"a bug stopped {unit.id}: {error!r}")
-        self.line(self._bugs[-1])
         self.inner.bug(unit, error)
 
     def frame(self, unit: Unit, out: bool, frame: str | bytes) -> None:
-        kept = self._frames.get(unit.id)
-        if kept is None:
-            kept = self._frames[unit.id] = deque(maxlen=LOOKED_BACK)
-        now = unit.board.scheduler.now().os_utc_ms if isinstance(unit.board, SimBoard) else 0
-        kept.append((now, asyncio.get_running_loop().time(), out, frame))
+        now_ms = unit.board.scheduler.now().os_utc_ms if isinstance(unit.board, SimBoard) else 0
+        self._messages.heard(unit.id, now_ms, asyncio.get_running_loop().time(), out, frame)
         self.inner.frame(unit, out, frame)
-
-    def messages(self, identity: str) -> tuple[Message, ...]:
-        """The last of a station, read only now: of thousands of stations one is looked at."""
-        calls: dict[tuple[bool, str], tuple[str, float]] = {}
-        read = [self._read(calls, *kept) for kept in self._frames.get(identity, ())]
-        return tuple(read[-MESSAGES:])
-
-    def _read(
-        self, calls: dict[tuple[bool, str], tuple[str, float]], utc_ms: UtcMs, now_s: float, out: bool, raw: str | bytes
-    ) -> Message:
-        at, text = iso(utc_ms)[11:19], self._cleaner.clean(raw)
-        try:
-            frame = json.loads(text)
-            kind, number = frame[0], str(frame[1])
-            action = str(frame[2]) if kind == 2 else ""
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return Message(at, out, f"no message: {text[:40]}", "error")
-        if kind == 2:
-            calls[out, number] = (action, now_s)
-            return Message(at, out, action, "call")
-        kind_of = "result" if kind == 3 else "error"
-        action, since_s = calls.pop((not out, number), ("", now_s))
-        if not action:
-            return Message(at, out, "an answer", kind_of)
-        return Message(at, out, action, kind_of, round((now_s - since_s) * 1000))
 
     # --- while it is shown ---
 
-    def begin(self, live: Live, executor: Executor) -> asyncio.Task[None]:
+    def begin(self, live: Live, executor: Executor, lateness: Lateness | None = None) -> asyncio.Task[None]:
         """Show it, until the task is over: by `q`, by the end of the terminal, or by `end`."""
-        self._task = asyncio.create_task(_Show(self, live, executor).run())
+        self._task = asyncio.create_task(_Show(self, live, executor, lateness).run())
         return self._task
 
     async def end(self) -> None:
         """The terminal is as it was once this returns. Raises what went wrong with the view, if anything did."""
-        task, self._task = self._task, None
+        task, self._task, self._over = self._task, None, True
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            for text in self._bugs:  # what was said on the view is gone with it
-                print(f"station-sim: {text}", file=sys.stderr)
 
-    def snapshot(self, live: Live, keys: Keys, curve: Sequence[int], told: str) -> Snapshot:
-        """All that is drawn of the station that the keys have chosen."""
+    def snapshot(self, live: Live, executor: Executor, keys: Keys, told: str, **more: Any) -> Snapshot:
+        """All that is drawn of the station that the keys have chosen; `more` are further members."""
         identity = live.ids[keys.station]
+        broken = executor.broken.get(identity, ())
+        there = identity in live.boards
+        lines = sorted([*self._lines.get("", ()), *self._lines.get(identity, ())])
         return Snapshot(
-            view=look(live, identity),
+            view=look(live, identity) if there else to_come(identity),
             utc_ms=live.host.clock.now().os_utc_ms,
             number=keys.station + 1,
             stations=len(live.ids),
             chosen=keys.slot,
-            supply_a=live.unit(identity).plan.shape.supply_ma / 1000,
+            supply_a=live.unit(identity).plan.shape.supply_ma / 1000 if there else 0.0,
             card=keys.card,
             car=keys.car,
-            messages=self.messages(identity),
-            lines=tuple(self._lines),
-            curve=tuple(curve),
-            menu=keys.menu,
-            told=told,
+            messages=self._messages.of(identity),
+            lines=tuple(text for _, text in lines),
+            menu=keys.words(broken),
+            told=keys.said or told,
+            broken=tuple(map(in_words, broken)),
+            help=keys.help,
+            **more,
         )
 
     def keys(self, live: Live) -> Keys:
-        return Keys(self._cards, live.shape.supply_ma, len(live.ids))
+        return Keys(self._cards, live.shape.supply_ma, live.ids)
 
 
 class _Show:
     """One showing: the loop, the keys pressed, the curve of the station shown."""
 
-    def __init__(self, screen: Screen, live: Live, executor: Executor) -> None:
-        self.screen, self.live, self.executor = screen, live, executor
+    def __init__(self, screen: Screen, live: Live, executor: Executor, lateness: Lateness | None) -> None:
+        self.screen, self.live, self.executor, self.lateness = screen, live, executor, lateness
         self.keys = screen.keys(live)
+        self.overview = Overview(live) if len(live.ids) > 1 else None
         self.told = ""
-        self._curve: deque[int] = deque(maxlen=KEPT)
+        self._beat = 0
+        self._curve: deque[int] = deque(maxlen=POINTS)
         self._curve_of = 0  # the station
         self._point_at = 0.0
         self._awake = asyncio.Event()
@@ -165,7 +147,6 @@ class _Show:
     async def run(self) -> None:
         loop = self.live.host.loop
         file = _file_of(sys.stdin)
-        console = Console(file=sys.stdout)
         with contextlib.ExitStack() as stack:
             terminal = stack.enter_context(Terminal(file))
             if terminal.there:
@@ -174,12 +155,11 @@ class _Show:
             else:
                 self.told = "standard input is no terminal: there are no keys, Ctrl-C ends"
             stack.enter_context(_signals(loop, {signal.SIGHUP: self._end, signal.SIGWINCH: self._awake.set}))
-            display = stack.enter_context(
-                Display(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
-            )
+            stack.enter_context(_aside(self.screen.line))
+            self.pane = stack.enter_context(Pane(sys.stdout))
             try:
-                while not self._over and not self.executor.quitting.is_set():
-                    self._draw(display, console)
+                while not self._over and not self.pane.gone and not self.executor.quitting.is_set():
+                    self._draw()
                     self._awake.clear()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._awake.wait(), EACH_S)
@@ -187,14 +167,28 @@ class _Show:
                 for task in self._tasks:
                     task.cancel()
 
-    def _draw(self, display: Display, console: Console) -> None:
+    def _draw(self) -> None:
         self._measure()
-        shot = self.screen.snapshot(self.live, self.keys, self._curve, self.told)
-        width, height = console.size
-        try:
-            display.update(render(shot, width, height), refresh=True)
-        except OSError:  # the terminal has gone
-            self._over = True
+        if self.pane.busy:
+            return
+        self._beat = int(self.live.host.loop.time() / EACH_S)
+        shot = self.screen.snapshot(
+            self.live,
+            self.executor,
+            self.keys,
+            self.told,
+            curve=tuple(self._curve),
+            beat=self._beat,
+            summary=self._summary(),
+        )
+        size = self.pane.size
+        self.pane.show(render(shot, *size), size)
+
+    def _summary(self) -> Summary | None:
+        if self.overview is None:
+            return None
+        self.overview.look()
+        return Summary(self.overview.counts, str(self.lateness.figures()) if self.lateness is not None else "")
 
     def _measure(self) -> None:
         """One point of the curve a second; another station begins another curve."""
@@ -204,8 +198,9 @@ class _Show:
         now_s = self.live.host.loop.time()
         if now_s - self._point_at >= 1:
             self._point_at = now_s
-            board = self.live.boards[self.live.ids[self.keys.station]]
-            self._curve.append(sum(board.true_power_mw(slot.number) for slot in board.slots) // 1000)
+            board = self.live.boards.get(self.live.ids[self.keys.station])
+            drawn_mw = [board.true_power_mw(slot.number) for slot in board.slots] if board is not None else []
+            self._curve.append(sum(drawn_mw) // 1000)
 
     # --- keys ---
 
@@ -226,12 +221,28 @@ class _Show:
         self._awake.set()
 
     def _press(self, key: str) -> None:
-        identity = self.live.ids[self.keys.station]
-        slots = len(self.live.boards[identity].slots)
-        for command in self.keys.press(key, look(self.live, identity), slots):
-            task = asyncio.create_task(self._do(command))
-            self._tasks[task] = None
-            task.add_done_callback(self._tasks.pop)
+        if key == REDRAW:
+            self.pane.forget()
+        elif key in JUMPS and self.overview is not None and self.keys.free:
+            self._jump(self.overview, JUMPS[key])
+        else:
+            identity = self.live.ids[self.keys.station]
+            there, broken = identity in self.live.boards, self.executor.broken.get(identity, ())
+            view = look(self.live, identity) if there else to_come(identity)
+            for command in self.keys.press(key, view, len(self.live.shape.slots), broken):
+                if not there and not isinstance(command, cmd.Quit):
+                    self.told = f"{identity} has not been started yet"
+                    continue
+                task = asyncio.create_task(self._do(command))
+                self._tasks[task] = None
+                task.add_done_callback(self._tasks.pop)
+
+    def _jump(self, overview: Overview, words: tuple[str, ...]) -> None:
+        place = overview.after(self.keys.station, words)
+        if place is None:
+            self.told = f"no station is {' or '.join(words)}"
+        else:
+            self.keys.go(place)
 
     async def _do(self, command: cmd.AnyCommand) -> None:
         self.told = f"{cmd.tag_of(type(command))} ..."
@@ -242,12 +253,35 @@ class _Show:
         self._awake.set()
 
 
-def wanted(view: bool, command: str) -> bool:
-    """Whether there is to be a view; where it is asked for and cannot be, a sentence on standard error says so."""
-    there = view and _file_of(sys.stdout) >= 0 and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    if view and not there:
+def wanted(args: argparse.Namespace, command: str) -> bool:
+    """Whether there is to be a view: as asked, else wherever there is a terminal that nothing else is wanted of.
+
+    Where it is asked for and cannot be, a sentence on standard error says so.
+    """
+    if args.view is None:
+        others = args.json or args.quiet or args.pretty or args.frames is not None or getattr(args, "commands", None)
+        return not others and _on_terminal(sys.stdout) and _on_terminal(sys.stdin) and _in_front()
+    if args.view and not _on_terminal(sys.stdout):
         print(f"{command}: {NO_TERMINAL}", file=sys.stderr, flush=True)
-    return there
+        return False
+    return bool(args.view)
+
+
+def _on_terminal(stream: Any) -> bool:
+    return (
+        os.name == "posix"
+        and _file_of(stream) >= 0
+        and os.isatty(_file_of(stream))
+        and os.environ.get("TERM", "dumb") != "dumb"
+    )
+
+
+def _in_front() -> bool:
+    """Whether the terminal is ours to take: a job in the background would be stopped for it."""
+    try:
+        return os.tcgetpgrp(_file_of(sys.stdin)) == os.getpgrp()
+    except OSError:  # nobody controls jobs there
+        return True
 
 
 class ViewedHost(LiveHost, ShakyHost):
@@ -280,6 +314,21 @@ async def shown(screen: Screen | None, live: Live | None, over: Callable[[], Non
         yield
     finally:
         await screen.end()
+
+
+@contextlib.contextmanager
+def _aside(tell: Callable[[str], None]) -> Iterator[None]:
+    """What would be written over the screen from standard error is told meanwhile, and written afterwards."""
+    if not _on_terminal(sys.stderr):
+        yield
+        return
+    aside = Aside(tell)
+    try:
+        with contextlib.redirect_stderr(aside):
+            yield
+    finally:
+        sys.stderr.write(aside.getvalue())
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

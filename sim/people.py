@@ -7,13 +7,13 @@ only tries a stuck plug a few times. Not here: who these people are to a central
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from hal.clock import Scheduler, TimerHandle
-from hal.units import SECOND, Colour, Light, LockState, SlotId, TokenUid
+from hal.units import SECOND, Colour, Light, LockState, MonoNs, SlotId, TokenUid
 from sim.board import SimBoard
 from sim.profiles import PROFILES, Profile
 from sim.rng import Stream
@@ -78,10 +78,10 @@ class Driver:
         self._scheduler: Scheduler | None = None
         self._return: TimerHandle = None
 
-    def begin(self, scheduler: Scheduler) -> None:
-        """They arrive `at_s` from now."""
+    def begin(self, scheduler: Scheduler, at_s: int | None = None) -> None:
+        """They arrive so many seconds from now; None: as the visit says."""
         self._scheduler = scheduler
-        self._after(self.visit.at_s, self._arrive, 0)
+        self._after(self.visit.at_s if at_s is None else at_s, self._arrive, 0)
 
     def look_again(self, after_s: int) -> None:
         """The telephone says that the station was away: look after it then, and tap if the car does not charge."""
@@ -222,6 +222,20 @@ def arrivals(seed: int, sessions: int, slots: int = 2, cards: Sequence[TokenUid]
         visits.append(visit)
         free_s[slot] += visit.pause_s + visit.stay_s + stream.uniform(8, 20) * 60
     return visits
+
+
+def come(visits: Iterator[Visit], scheduler: Scheduler, make: Callable[[Visit], Driver], since_ns: MonoNs) -> None:
+    """Each is made only when they arrive, `at_s` from that moment on; visits in order of arrival. Thousands of stations have many."""
+    visit = next(visits, None)
+    if visit is not None:
+        scheduler.call_at(since_ns + visit.at_s * SECOND, _comes, visit, visits, scheduler, make, since_ns)
+
+
+def _comes(
+    visit: Visit, visits: Iterator[Visit], scheduler: Scheduler, make: Callable[[Visit], Driver], since_ns: MonoNs
+) -> None:
+    make(visit).begin(scheduler, 0)
+    come(visits, scheduler, make, since_ns)
 
 
 def _visit(stream: Stream, at_s: int, slot: SlotId, token: TokenUid, profile: Profile, until_full: bool) -> Visit:

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
-from websockets.frames import Frame, Opcode
+from websockets.frames import (  # type: ignore[attr-defined]  # the fast one where it is built
+    Frame,
+    Opcode,
+    apply_mask,
+)
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
-from websockets.utils import apply_mask
 
 from hal.clock import TimerHandle
 from hal.units import MILLISECOND, MonoNs
@@ -235,12 +238,16 @@ class Pipe:
 
     def _flush(self) -> None:
         for data in self._server.data_to_send():
-            if data:
-                self._carry(self._to_station, data)
+            self._carry(self._to_station if data else self._end_to_station, data)
 
     def _to_station(self, data: bytes) -> None:
         if self._alive:
             self._apply(self.link.receive(self._scheduler.mono_ns, data))
+
+    def _end_to_station(self, data: bytes) -> None:
+        """The server sends no more."""
+        if self._alive:
+            self._apply(self.link.receive_eof(self._scheduler.mono_ns))
 
     def _to_server(self, data: bytes) -> None:
         if not self._alive:

@@ -1,19 +1,19 @@
-"""A plan: what people, operators and the world do to the stations of a run, and when. Data only, readable as JSON and YAML.
+"""A plan: what people, operators and the world do to the stations of a run, when, and what is expected then. Data only.
 
 `(seed, plan)` is all that a run of the world is. Times are seconds of virtual time from the start. What each fault may do and what must
-still hold is told in its class. Not here: doing it (`world.py`, `faults.py`), drawing plans (`swarm.py`, `tests/strategies.py`).
+still hold is told in its class. Not here: files of plans (`plan_file.py`), doing it (`world.py`, `faults.py`), what can be expected
+(`expect.py`), drawing plans (`swarm.py`, `tests/strategies.py`).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from hal.units import SlotId, TokenUid
-
-Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=31_536_000)]
+from sim.expect import AnyExpectation, Seconds
 
 
 class Action(msgspec.Struct, frozen=True, tag_field="do", kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -24,6 +24,8 @@ class Action(msgspec.Struct, frozen=True, tag_field="do", kw_only=True, omit_def
 
 
 class Tap(Action, frozen=True, tag="tap"):
+    """A card is held to the reader."""
+
     card: TokenUid
 
 
@@ -53,7 +55,7 @@ class PressStop(Action, frozen=True, tag="press_stop"):
 
 
 class ReleaseStop(Action, frozen=True, tag="release_stop"):
-    pass
+    """The emergency stop is released; the fault stays latched until it is acknowledged."""
 
 
 class Acknowledge(Action, frozen=True, tag="acknowledge"):
@@ -62,11 +64,19 @@ class Acknowledge(Action, frozen=True, tag="acknowledge"):
     slot: SlotId = 0
 
 
+class Operate(Action, frozen=True, tag="operate"):
+    """The operator at the station, past the CSMS: starts a session with a card of their own, ends the one on a slot, unlocks, restarts."""
+
+    what: Literal["start", "stop", "unlock", "reset"]
+    slot: SlotId = 1
+    card: TokenUid = "OPERATOR"
+
+
 class Command(Action, frozen=True, tag="command"):
     """The CSMS sends this call, if the station is connected. `{transaction:N}` in a value becomes the transactionId on connector N."""
 
     action: str
-    payload: dict[str, object] = {}
+    payload: dict[str, Any] = {}
 
 
 class Cards(Action, frozen=True, tag="cards"):
@@ -77,7 +87,9 @@ class Cards(Action, frozen=True, tag="cards"):
     group: TokenUid | None = None
 
 
-AnyAction: TypeAlias = Tap | Plug | Unplug | DriveOff | PressStop | ReleaseStop | Acknowledge | Command | Cards
+AnyAction: TypeAlias = (
+    Tap | Plug | Unplug | DriveOff | PressStop | ReleaseStop | Acknowledge | Operate | Command | Cards
+)
 
 
 class Fault(
@@ -146,7 +158,10 @@ class VehicleFault(Fault, frozen=True, tag="vehicle"):
 
 
 class ClockFault(Fault, frozen=True, tag="clock"):
-    """The OS clock steps by so many seconds, or is at 1970 at the next boot. Must hold: time-stamps of one transaction never decrease."""
+    """The OS clock steps by so many seconds, drifts by as many over `for_s`, or is at 1970 at the next boot.
+
+    Must hold: time-stamps of one transaction never decrease.
+    """
 
     how: Literal["step", "1970", "drift"] = "step"
     by_s: float = -3600.0
@@ -156,6 +171,15 @@ class DiskFault(Fault, frozen=True, tag="disk"):
     """A disk may be slow, full or failing. Must hold: nothing is promised that is not durable; running sessions go on."""
 
     how: Literal["slow", "full", "failing"] = "failing"
+
+
+class ProgramFault(Fault, frozen=True, tag="program"):
+    """The program falls over, so many times in a row, and the operating system starts it again each time.
+
+    Must hold: as at a power cut; the third time within ten minutes nobody gets power until somebody has acknowledged it.
+    """
+
+    times: Annotated[int, Meta(ge=1, le=5)] = 1
 
 
 class PowerCut(Fault, frozen=True, tag="power_cut"):
@@ -214,6 +238,7 @@ AnyFault: TypeAlias = (
     | VehicleFault
     | ClockFault
     | DiskFault
+    | ProgramFault
     | PowerCut
     | NetworkFault
     | CsmsFault
@@ -230,12 +255,16 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What happens in a run, in any order; the world sorts it. After `for_s` all faults are healed and the world must come to rest."""
+    """What happens in a run, in any order; the world sorts it. After `for_s` all faults are healed and the world must come to rest.
+
+    `expect` is judged on what was seen up to then.
+    """
 
     for_s: Seconds = 3600.0
     shape: Shape = Shape()
     actions: tuple[AnyAction, ...] = ()
     faults: tuple[AnyFault, ...] = ()
+    expect: tuple[AnyExpectation, ...] = ()
 
 
 def to_json(plan: Plan) -> bytes:

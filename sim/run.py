@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
+import contextlib
+import functools
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from sim import live_plan, options, panel_app
+from sim import expect_report, live_plan, options, panel_app, plan_file
 from sim.executor import Executor
+from sim.expect_live import Witness
 from sim.frames import Cleaner, Exchange, FrameFile
+from sim.lateness import Lateness
 from sim.live import Live
-from sim.people import Driver, arrivals
+from sim.people import Driver, arrivals, come
 from sim.plan import Plan
 from sim.prompt import Prompt, feed
 from sim.telling import Teller, Watch
@@ -28,7 +31,8 @@ from station.adapters.delivery import Delivery
 from station.adapters.event_file import EventFile
 from station.adapters.sqlite_file import StoreError
 from station.core.effects import Note
-from station.shell.runner import Unit
+from station.shell.runner import Sinks, Unit
+from station.shell.signals import on_end
 from station.words.common import TokenStatus
 from station.words.settings import Settings, StationShape
 
@@ -37,7 +41,7 @@ FINE, WRONG, MISUSED, UNCONNECTED = 0, 1, 2, 3
 EPILOG: Final = """\
 exit status:
   0  ended in good order: by a signal, by quit, at the end of the commands or of the plan
-  1  a command could not be done, or what it waited for did not come; or a bug stopped a station
+  1  a command could not be done, or what it waited for did not come; the plan expected something else; a bug stopped a station
   2  the call is wrong; nothing was begun
   3  a station was never accepted by the CSMS
 
@@ -51,8 +55,8 @@ examples:
   printf '%s\\n' 'wait online=true' 'plug 1' 'tap 04A1B2C3' 'wait 1 charging' quit |
       station-sim run --csms ws://127.0.0.1:9000 --commands - --quiet
       press buttons and wait, in words or as {"id": 1, "do": "plug", "slot": 1}; an answer a line, status 1 if one failed
-  station-sim run --csms ws://127.0.0.1:9000 --plan rush-hour.yaml --record frames.jsonl --events events.jsonl
-      a plan in real time, with all messages and all events kept
+  station-sim run --csms ws://127.0.0.1:9000 --plan plans/smoke-test.yaml --report junit --report-file report.xml
+      a plan in real time, and what became of each thing that it expects
   station-sim run --csms ws://127.0.0.1:9000 --view
       the charger on the screen, its buttons at the keyboard
 """
@@ -69,7 +73,7 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("--csms", required=True, metavar="URL", help="ws:// or wss://; the identity is appended")
     add("--id", default="CP1", help="identity; with --count the number at its end counts up (CP1)")
-    add("--count", type=int, default=1, metavar="N", help="how many chargers (1)")
+    add("--count", type=int, metavar="N", help="how many chargers (1, or as many as the plan has)")
     add("--ramp", type=int, default=200, metavar="N", help="how many start in a second (200)")
     add("--store", metavar="FILE", help="keep the stations' records there, so that they survive this process")
     add("--connect-within", type=float, metavar="S", help="end with status 3 unless all are accepted within S seconds")
@@ -93,8 +97,8 @@ def _add_happenings(group: Any) -> None:
     )
     add("--seed", type=int, help="who comes, when, with which car; and the same ids in every run, but with --store")
     add("--commands", metavar="FILE", help="do what these lines say; - is standard input; `help` lists the commands")
-    add("--view", action="store_true", help="the station on the screen, its buttons at the keyboard, instead of lines")
-    add("--plan", type=Path, metavar="FILE", help="play a plan (JSON or YAML) in real time, heal everything, and end")
+    options.add_view(group)
+    options.add_plan(group)
 
 
 def _add_security(group: Any) -> None:
@@ -138,16 +142,16 @@ def wanted(args: argparse.Namespace) -> Wanted:
             "--speed needs a CSMS on the same scaled clock, which a foreign one is not: its time-outs and timestamps"
             " would be wrong. Use `station-sim demo --speed`, whose CSMS takes part."
         )
+    source = plan_file.read(args.plan) if args.plan is not None else None
+    options.take_plan(args, source.plan if source is not None else None)
     shape = options.shape(args)
     ids = options.names(args.id, args.count)
     secret = options.password(args)
     options.check_url(args.csms, ids, secret, options.tls(args))
-    plan = live_plan.load(args.plan) if args.plan is not None else None
-    if plan is not None:
-        live_plan.check(plan, len(ids), len(shape.slots))
+    plan = live_plan.check(source, len(ids), len(shape.slots)) if source is not None else None
     if args.commands not in (None, "-") and not Path(args.commands).exists():
         raise ValueError(f"--commands {args.commands}: there is no such file")
-    if args.view and (args.commands is not None or args.json):
+    if args.view and (args.commands is not None or args.json):  # asked for
         raise ValueError("--view takes the screen and the keyboard: without --commands and --json")
     return Wanted(
         ids,
@@ -190,11 +194,13 @@ class Run:
     def __init__(self, args: argparse.Namespace, wants: Wanted) -> None:
         self.args, self.wants = args, wants
         self.stopped = asyncio.Event()
+        self.ramped = False  # all stations have been started
+        self.coming: asyncio.Task[None] | None = None  # people
         self.prompt: Prompt | None = None
         cleaner = Cleaner([wants.password] if wants.password else [])
         shows = args.frames is not None or args.pretty
         actions = [one for one in (args.frames or "").split(",") if one]
-        shown = panel_app.wanted(args.view, "station-sim run")
+        shown = panel_app.wanted(args, "station-sim run")
         self.screen = panel_app.Screen(list(wants.cards), cleaner) if shown else None
         self.teller = Teller(
             args.json or args.commands is not None,
@@ -214,15 +220,17 @@ class Run:
             cleaner,
             speak=not shown and (args.quiet or args.json or args.commands is not None),
         )
-        self.frames = shows or self.record is not None or shown
+        self.witness = Witness(wants.plan) if wants.plan is not None and (wants.plan.expect or args.report) else None
+        self.frames = shows or self.record is not None or shown or self.witness is not None
 
     async def play(self) -> int:
         """Exit status."""
         args, wants = self.args, self.wants
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self.stopped.set)
+        on_end(asyncio.get_running_loop(), self.stopped.set)
         sinks = [EventFile(args.events, self._complain)] if args.events is not None else []
-        inner = self.screen.before(self.watch) if self.screen is not None else self.watch
+        inner: Sinks = self.screen.before(self.watch) if self.screen is not None else self.watch
+        if self.witness is not None:
+            inner = self.witness.before(inner)
         delivery = Delivery(inner, sinks, args.events_compat)
         live = Live(
             args.csms,
@@ -241,15 +249,20 @@ class Run:
             cache={uid: status for uid, status in wants.cards.items() if status is not None},
             begun=lambda host: self._begun(delivery, host),
         )
-        async with live:
-            self.teller.say("run", "started", f"{len(wants.ids)} chargers against {args.csms.partition('?')[0]}")
+        self.lateness = Lateness(asyncio.get_running_loop())
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(live.close)
             timely = await self._until_over(live)
+            if self.witness is not None:
+                self.witness.end()
             await self._last_events(live)
             await delivery.drain()
+        self._ended(live)
         delivery.close()
         if self.record is not None:
             self.record.close()
-        return self._verdict(live, timely)
+        unmet = self._report()
+        return self._verdict(live, timely) or unmet
 
     def _begun(self, delivery: Delivery, host: Any) -> None:
         delivery.runner = host
@@ -260,32 +273,65 @@ class Run:
 
     async def _until_over(self, live: Live) -> bool:
         """Until a signal, the end of what was to be done, or no connection in time: then False."""
-        args = self.args
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(self.stopped.wait())]
-        if args.commands is not None:
-            self.prompt = Prompt(Executor(live), self.teller.answer)
-            feed(self.prompt, args.commands)
-            ends.append(asyncio.create_task(self.prompt.ended.wait()))
-        executor = self.prompt.executor if self.prompt is not None else Executor(live)
-        if self.screen is not None:
-            ends.append(self.screen.begin(live, executor))
-        if self.wants.plan is not None:
-            over = live_plan.play(self.wants.plan, live, executor, self.teller.planned)
-            ends.append(asyncio.create_task(over.wait()))
-        if args.drivers:
-            people(live, args.seed or 1, list(self.wants.cards), self.teller)
+        executor = Executor(live)
         try:
-            if args.connect_within is not None and not await self._connected(live, ends, args.connect_within):
+            if not await self._all_started(live, executor, ends):
+                return True
+            self._begin_rest(live, executor, ends)
+            within_s = self.args.connect_within
+            if within_s is not None and not await self._connected(live, ends, within_s):
                 return False
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in ends:
+            self.lateness.end()
+            for task in (*ends, *([self.coming] if self.coming is not None else [])):
                 task.cancel()
             if self.prompt is not None:
                 self.prompt.cancel()
             if self.screen is not None:
                 await self.screen.end()
         return True
+
+    async def _all_started(self, live: Live, executor: Executor, ends: list[asyncio.Task[Any]]) -> bool:
+        """Bring up one after the other, under the eyes of who looks; False where somebody ends it before all are there."""
+        ramp = asyncio.create_task(live.start())
+        await asyncio.sleep(0)  # the first is there, or has failed
+        self.lateness.begin()
+        if self.screen is not None and live.boards:
+            ends.append(self.screen.begin(live, executor, self.lateness))
+        await asyncio.wait([ramp, *ends], return_when=asyncio.FIRST_COMPLETED)
+        self.ramped = ramp.done()
+        if not self.ramped:
+            ramp.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ramp
+        self.lateness.begin()  # of a fleet at work
+        return self.ramped
+
+    def _begin_rest(self, live: Live, executor: Executor, ends: list[asyncio.Task[Any]]) -> None:
+        """Whatever is to happen to stations, now that they are all there."""
+        args = self.args
+        self.teller.say("run", "started", f"{len(live.ids)} chargers against {args.csms.partition('?')[0]}")
+        if args.commands is not None:
+            self.prompt = Prompt(executor, self.teller.answer)
+            feed(self.prompt, args.commands)
+            ends.append(asyncio.create_task(self.prompt.ended.wait()))
+        if self.wants.plan is not None:
+            over = live_plan.play(self.wants.plan, live, executor, self.teller.planned)
+            ends.append(asyncio.create_task(over.wait()))
+            if self.witness is not None:
+                self.witness.begin(live, over)
+        if args.drivers:
+            coming = people(live, args.seed or 1, list(self.wants.cards), self.teller, args.ramp)
+            self.coming = asyncio.create_task(coming)
+
+    def _ended(self, live: Live) -> None:
+        """The last line: how late the loop was while all stations were there."""
+        if self.ramped:
+            late = self.lateness
+            text = f"{len(live.ids)} chargers; the event loop was late by {late.figures()}"
+            self.teller.say("run", "ended", text, **late.as_json())
 
     async def _connected(self, live: Live, ends: list[asyncio.Task[Any]], within_s: float) -> bool:
         """Whether all stations have been accepted in time, or it is over before."""
@@ -307,12 +353,22 @@ class Run:
                 return
             await asyncio.sleep(0.02)
 
+    def _report(self) -> int:
+        """What became of the plan's expectations."""
+        if self.witness is None:
+            return FINE
+        run = self.witness.played(str(self.args.plan))
+        lines = self.args.json or self.args.commands is not None
+        expect_report.write([run], self.args.report or ("json" if lines else "text"), self.args.report_file)
+        return WRONG if run.failed else FINE
+
     def _verdict(self, live: Live, timely: bool) -> int:
         if live.host.bugs:
             return WRONG
         if self.teller.gone:  # whoever read our output has had enough
             return FINE
-        never = [identity for identity in live.ids if not live.ear.of(identity).accepted]
+        seen = {identity: live.ear.of(identity) for identity in live.ids}
+        never = [id for id, one in seen.items() if not one.accepted and (self.ramped or one.failure)]
         if never:
             within = f" within {self.args.connect_within:g} s" if not timely else ""
             count = "the charger was" if len(live.ids) == 1 else f"{len(never)} of {len(live.ids)} chargers were"
@@ -325,9 +381,11 @@ class Run:
         return WRONG if self.prompt is not None and self.prompt.failed else FINE
 
 
-def people(live: Live, seed: int, cards: list[str], teller: Teller) -> None:
-    """Visits for every charger, for some days."""
+async def people(live: Live, seed: int, cards: list[str], teller: Teller, a_second: int) -> None:
+    """Visits for every charger, for some days; they begin at so many chargers a second, for nowhere do thousands come at once."""
     more = {"cards": tuple(cards)} if cards else {}
     for number, board in enumerate(live.boards.values()):
-        for visit in arrivals(seed + number, 50, len(live.shape.slots), **more):
-            Driver(visit, board, teller.driver, seed + number).begin(live.host.scheduler)
+        await asyncio.sleep(1 / a_second if number and a_second else 0)
+        visits = arrivals(seed + number, 50, len(live.shape.slots), **more)
+        make = functools.partial(Driver, board=board, on_event=teller.driver, seed=seed + number)
+        come(iter(visits), live.host.scheduler, make, live.host.clock.mono_ns())

@@ -33,7 +33,7 @@ TAIL = 60
 
 
 class Outcome(msgspec.Struct):
-    """What a run showed. `promise` is empty where none was broken."""
+    """What a run showed. `promise` is empty where none was broken; `faults` are those that began, by kind and how."""
 
     seed: int
     hours: float = 0.0  # simulated station-hours
@@ -106,7 +106,7 @@ class RecordingWorld(World):
 
 def run(seed: int, plan: Plan, *, keep: bool = False, world: type[World] = World) -> tuple[Outcome, World | None]:
     """Play the plan under all checkers. Never raises for what the station does: it is in the outcome."""
-    outcome = Outcome(seed, faults=dict(Counter(_kind(f) for f in plan.faults)))
+    outcome = Outcome(seed)
     marks: Counter[str] = Counter()
     made: World | None = None
     collect(lambda name: marks.update((name,)))
@@ -123,17 +123,12 @@ def run(seed: int, plan: Plan, *, keep: bool = False, world: type[World] = World
     if made is not None:
         outcome.hours = made.clock.now().mono_ns / 3.6e12 * len(made.units)
         outcome.sessions = len(made.csms.transactions)
+        outcome.faults = dict(made.injected)
         outcome.trace = made.trace.hash
         outcome.tail = [str(line) for line in made.trace.lines[-TAIL:]]
         if made.trace.bugs and not outcome.promise:
             outcome.promise, outcome.sentence = "nothing raises", repr(made.trace.bugs[0])
     return outcome, made
-
-
-def _kind(fault: Any) -> str:
-    how = getattr(fault, "how", "") or getattr(fault, "cause", "")
-    name = type(fault).__struct_config__.tag
-    return f"{name}.{how}" if how else str(name)
 
 
 def breaks(seed: int, promise: str) -> Callable[[Plan], bool]:

@@ -11,52 +11,79 @@ import os
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from hal.marks import SITUATIONS
+from sim.checkers.all import every
+from sim.faults import ways
 from sim.runs import Outcome, breaks, counterexample, run, save
 from sim.shrink import shrink, size
-from sim.swarm import KINDS, draw
+from sim.swarm import draw
 
-CHUNK = 4
-EXAMPLES = """\
+CHUNK: Final = 4
+SLOWEST: Final = 5
+SHRUNK: Final = 5  # of what broke
+SHOWN: Final = 20
+YEAR_H: Final = 8766.0
+EXAMPLES: Final = """\
 examples:
   station-sim soak --seconds 60 --seed 1
   station-sim soak --seeds 1000 --jobs 2 --json
 """
 
 
+class Slow(msgspec.Struct, order=True):
+    """How long one seed took, in seconds of a processor."""
+
+    cpu_s: float
+    seed: int
+
+
 class Report(msgspec.Struct):
-    """Everything a soak saw. `violations` are outcomes whose promise was broken; `files` their shrunk plans."""
+    """Everything a soak saw, by name and how often; what never came stands there with 0.
+
+    `faults` are those that began, by kind and how; `armed`: how often a promise had something to judge; `situations`: `hal/marks.py`.
+    `violations` are outcomes whose promise was broken, `files` the shrunk plans of the first of them.
+    """
 
     first_seed: int
     seeds: int = 0
     real_s: float = 0.0
     hours: float = 0.0
     sessions: int = 0
-    faults: dict[str, int] = {}
-    armed: dict[str, int] = {}
-    marks: dict[str, int] = {}
+    faults: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(ways(), 0))
+    armed: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys((c.name for c in every()), 0))
+    situations: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(SITUATIONS, 0))
+    slowest: list[Slow] = []
     violations: list[Outcome] = []
     files: list[str] = []
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome, cpu_s: float) -> None:
         self.seeds += 1
         self.hours += outcome.hours
         self.sessions += outcome.sessions
-        for mine, new in ((self.faults, outcome.faults), (self.armed, outcome.armed), (self.marks, outcome.marks)):
+        counts = ((self.faults, outcome.faults), (self.armed, outcome.armed), (self.situations, outcome.marks))
+        for mine, new in counts:
             for name, count in new.items():
                 mine[name] = mine.get(name, 0) + count
+        self.slowest = sorted([*self.slowest, Slow(cpu_s, outcome.seed)], reverse=True)[:SLOWEST]
         if outcome.promise:
             self.violations.append(outcome)
 
     @property
-    def never_armed(self) -> list[str]:
-        return sorted(name for name, count in self.armed.items() if not count)
+    def years(self) -> float:
+        return self.hours / YEAR_H
+
+    def summary(self) -> str:
+        """One line of how far it is."""
+        return (
+            f"{self.real_s:5.0f} s  {self.seeds} seeds  {self.years:.2f} station-years  {self.sessions} sessions"
+            f"  {len(self.violations)} broken"
+        )
 
 
 def add_parser(subparsers: Any) -> None:
@@ -82,37 +109,45 @@ def main(args: argparse.Namespace) -> int:
     if args.jobs < 1 or args.seconds <= 0 or args.seeds < 0:
         print("station-sim soak: --jobs at least 1, --seconds above 0, --seeds not below 0", file=sys.stderr)
         return 2
-    report = soak(args.seed, args.seconds, args.seeds, args.jobs, None if args.json else sys.stderr)
-    for outcome in report.violations[:5]:
+    report = soak(args.seed, args.seconds, args.seeds, args.jobs, Progress())
+    for outcome in report.violations[:SHRUNK]:
         report.files.append(str(_shrunk(outcome, args.out)))
     print(msgspec.json.encode(report).decode() if args.json else text(report))
     return 1 if report.violations else 0
 
 
-def soak(first: int, seconds: float, seeds: int, jobs: int, progress: Any = None) -> Report:
+class Progress:
+    """Says on standard error how far it is: on a terminal in one line, elsewhere now and then."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._next_s = 0.0
+
+    def show(self, report: Report) -> None:
+        if report.real_s >= self._next_s:
+            self._next_s = report.real_s + (1 if self._terminal else 10)
+            end = "\r" if self._terminal else "\n"
+            print(report.summary(), end=end, file=sys.stderr, flush=True)
+
+    def over(self, report: Report) -> None:
+        print(report.summary(), file=sys.stderr, flush=True)
+
+
+def soak(first: int, seconds: float, seeds: int, jobs: int, progress: Progress | None = None) -> Report:
     """Run seeds from `first` on; for so many seconds, or so many seeds where given."""
     report = Report(first)
     started = time.monotonic()
-    last_shown = 0.0
     room = threading.Semaphore(2 * jobs)  # the pool would take all there is
     with multiprocessing.Pool(jobs) as pool:
         for outcomes in pool.imap_unordered(_chunk, _chunks(first, seeds, started + seconds, room)):
             room.release()
-            for outcome in outcomes:
-                report.add(outcome)
+            for outcome, cpu_s in outcomes:
+                report.add(outcome, cpu_s)
             report.real_s = time.monotonic() - started
-            if progress is not None and report.real_s - last_shown > 1:
-                last_shown = report.real_s
-                years = report.hours / 8766
-                print(
-                    f"\r{report.real_s:5.0f} s  {report.seeds} seeds  {years:.2f} station-years  {report.sessions} sessions"
-                    f"  {len(report.violations)} broken",
-                    end="",
-                    file=progress,
-                    flush=True,
-                )
+            if progress is not None:
+                progress.show(report)
     if progress is not None:
-        print(file=progress)
+        progress.over(report)
     report.violations.sort(key=lambda o: o.seed)
     return report
 
@@ -126,8 +161,14 @@ def _chunks(first: int, seeds: int, until: float, room: threading.Semaphore) -> 
         number = end
 
 
-def _chunk(seeds: list[int]) -> list[Outcome]:
-    return [run(seed, draw(seed))[0] for seed in seeds]
+def _chunk(seeds: list[int]) -> list[tuple[Outcome, float]]:
+    return [_timed(seed) for seed in seeds]
+
+
+def _timed(seed: int) -> tuple[Outcome, float]:
+    began = time.process_time()
+    outcome, _ = run(seed, draw(seed))
+    return outcome, time.process_time() - began
 
 
 def _shrunk(outcome: Outcome, folder: Path) -> Path:
@@ -140,27 +181,25 @@ def _shrunk(outcome: Outcome, folder: Path) -> Path:
 def text(report: Report) -> str:
     """The report for people."""
     lines = [
-        f"{report.seeds} seeds from {report.first_seed} in {report.real_s:.0f} s: {report.hours:,.0f} station-hours"
-        f" ({report.hours / max(report.real_s, 0.001):,.0f} a second), {report.sessions} sessions",
-        "",
-        "faults injected: " + (_counts(report.faults) or "none"),
-        "never injected: " + (", ".join(sorted(set(KINDS) - {n.split(".")[0] for n in report.faults})) or "none"),
-        "",
-        "promises armed:",
-        *(f"  {count:>10,}  {name}" for name, count in sorted(report.armed.items())),
-        "never armed: " + (", ".join(report.never_armed) or "none"),
-        "",
-        "rare situations reached: " + (_counts(report.marks) or "none"),
+        f"{report.seeds} seeds from {report.first_seed} in {report.real_s:.0f} s: {report.years:.2f} station-years"
+        f" ({report.hours / max(report.real_s, 0.001):,.0f} station-hours a second), {report.sessions} sessions",
+        "slowest: " + ", ".join(f"seed {slow.seed} {slow.cpu_s:.2f} s" for slow in report.slowest),
+        *_table("faults injected", "never injected", report.faults),
+        *_table("promises armed", "never armed", report.armed),
+        *_table("named situations reached", "never reached", report.situations),
         "",
     ]
     if not report.violations:
         lines.append("no promise was broken")
-    for outcome in report.violations[:20]:
+    for outcome in report.violations[:SHOWN]:
         lines.append(f"BROKEN seed {outcome.seed} at {outcome.at_s:.1f} s: {outcome.promise}: {outcome.sentence}")
     for path in report.files:
         lines.append(f"  station-sim replay {path}")
     return "\n".join(lines)
 
 
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(Counter(counts).items()))
+def _table(title: str, never: str, counts: dict[str, int]) -> list[str]:
+    """What came, and how often; then what never came."""
+    came = [f"  {count:>12,}  {name}" for name, count in sorted(counts.items()) if count]
+    missing = ", ".join(name for name, count in sorted(counts.items()) if not count)
+    return ["", f"{title}:", *came, f"{never}: {missing or 'none'}"]

@@ -6,7 +6,7 @@ Not here: running them (`soak.py`), shrinking them (`shrink.py`), Hypothesis's p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from sim import plan
 from sim.rng import Stream
@@ -150,6 +150,8 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
     if s.chance(6):
         shape = _with(shape, stop_on_invalid="false", max_energy_on_invalid_wh="600")
         actions += _refused_later(s, for_s)
+    if Stream(seed, "resume").chance(8):
+        shape = _with(shape, after_restart="resume")
     kinds = [] if quiet else _subset(s)
     faults: list[plan.AnyFault] = []
     for _ in range(s.uniform(1, 7) if kinds else 0):
@@ -158,6 +160,9 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
         if s.chance(15):  # two at once: the end of one must not be taken for the end of the other
             faults.append(KINDS[s.choice(kinds)](s, round(at + s.uniform(0, 30), 1), faults[-1].station))
     faults += _unseen(Stream(seed, "lamps"), faults)
+    if not quiet:
+        faults += _rare(Stream(seed, "rare"), actions, for_s, stations)
+    actions += _operator(Stream(seed, "operator"), for_s, stations)
     if not quiet and s.chance(20):
         if s.chance(50):  # and people charge all the same
             shape = _with(shape, allow_offline_unknown="true")
@@ -228,6 +233,44 @@ def _site_outage(s: Stream, at: float, station: int) -> list[plan.AnyFault]:
     if s.chance(70):
         faults.append(plan.ClockFault(at_s=max(at - 1, 0.0), station=station, how="1970"))
     return faults
+
+
+def _rare(s: Stream, actions: list[plan.AnyAction], for_s: float, stations: int) -> list[plan.AnyFault]:
+    """What hides everything else if it comes often: a program that falls over, and what is much like something else."""
+    at, n = _at(s, for_s), s.uniform(0, stations - 1)
+    if s.chance(6):
+        return [plan.ProgramFault(at_s=at, station=n, times=s.choice((1, 1, 2, 3, 4)))]
+    if s.chance(5):  # from the first moment on
+        how: Literal["pending", "rejected"] = s.choice(("pending", "rejected"))
+        return [plan.CsmsFault(at_s=0.0, for_s=float(s.uniform(60, 1200)), station=n, how=how)]
+    near = _near(s, actions, for_s)
+    if s.chance(6):
+        return [plan.ContactorFault(at_s=near, for_s=_for(s, 600), station=n, slot=_slot(s), how="welded")]
+    if s.chance(6):
+        action = s.choice(("StartTransaction", "StopTransaction", "MeterValues"))
+        return [plan.CsmsFault(at_s=near, for_s=float(s.uniform(30, 300)), station=n, how="error", action=action)]
+    if s.chance(4):
+        return [plan.BoardFault(at_s=at, for_s=_for(s, 300), station=n, slot=_slot(s), cause="over_current")]
+    if s.chance(4):
+        by_s = s.uniform(0, 120) - 60
+        return [plan.ClockFault(at_s=at, for_s=float(s.uniform(60, 3600)), station=n, how="drift", by_s=float(by_s))]
+    return []
+
+
+def _operator(s: Stream, for_s: float, stations: int) -> list[plan.AnyAction]:
+    """Somebody at the station itself, with a card that nobody else has."""
+    if not s.chance(10):
+        return []
+    at, slot, n = _at(s, for_s * 0.8), _slot(s), s.uniform(0, stations - 1)
+    start = plan.Operate(at_s=at, station=n, slot=slot, what="start")
+    what: Literal["stop", "unlock", "reset"] = s.choice(("stop", "stop", "unlock", "reset"))
+    actions: list[plan.AnyAction] = [plan.Operate(at_s=at + s.uniform(1, 1200), station=n, slot=slot, what=what)]
+    if s.chance(80):
+        actions.append(start)
+    if s.chance(60):
+        plug = plan.Plug(at_s=at + s.uniform(0, 50), station=n, slot=slot, car=s.choice(CARS), soc_percent=50)
+        actions.append(plug)
+    return actions
 
 
 def _slow_csms(s: Stream, for_s: float) -> plan.AnyFault:

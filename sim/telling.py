@@ -32,14 +32,14 @@ class Teller(Sinks):
     """Prints. `scheduler` is set once there is one; times are simulated seconds since the start.
 
     `quiet`: nothing but answers and frames, and with `events` those too. `exchange` shows frames, `pretty` over several lines. `broken` is
-    called once when whoever reads our output has gone (`gone`).
+    called once when whoever reads our output has gone (`gone`). `write` gets each line and the station it is of, if of one.
     """
 
     def __init__(
         self,
         as_json: bool,
         quiet: bool = False,
-        write: Callable[[str], None] | None = None,
+        write: Callable[[str, str], None] | None = None,
         *,
         exchange: Exchange | None = None,
         cleaner: Cleaner | None = None,
@@ -50,7 +50,7 @@ class Teller(Sinks):
     ) -> None:
         self._json = as_json
         self._quiet = quiet
-        self._put = write or (lambda line: print(line, flush=True))
+        self._put = write or (lambda line, station: print(line, flush=True))
         self._exchange = exchange
         self._cleaner = cleaner or Cleaner()
         self._pretty = pretty
@@ -115,9 +115,10 @@ class Teller(Sinks):
         line = self._exchange.line(unit.id, out, text, now_ns, self._pretty and not self._json)
         if line is None:
             return
-        direction = "out" if out else "in"
-        more: dict[str, object] = {"station": unit.id, "direction": direction, "frame": _parsed(text)}
-        self._line("frame", line.split(" ", 2)[1], f"{unit.id} {line}", more if self._json else {})
+        more: dict[str, object] = {"station": unit.id}
+        if self._json:
+            more |= {"direction": "out" if out else "in", "frame": _parsed(text)}
+        self._line("frame", line.split(" ", 2)[1], f"{unit.id} {line}", more)
 
     def bug(self, unit: Unit, error: Exception) -> None:
         self.problems.append(f"{unit.id}: {error!r}")
@@ -131,13 +132,14 @@ class Teller(Sinks):
             self._write(json.dumps({"at_s": round(at_s, 3), "who": who, "what": what, "text": text, **more}))
         else:
             hours, rest = divmod(int(at_s), 3600)
-            self._write(f"{hours:02}:{rest // 60:02}:{rest % 60:02} {who:{WIDTH}} {text}")
+            at = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
+            self._write(f"{at} {who:{WIDTH}} {text}", str(more.get("station", "")))
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str, station: str = "") -> None:
         if self.gone:
             return
         try:
-            self._put(line)
+            self._put(line, station)
         except BrokenPipeError:
             self.gone = True
             os.dup2(

@@ -8,11 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from hal.clock import Due, Now
-from hal.units import SECOND, MonoNs, SlotId
+from hal.units import SECOND, MilliWh, MonoNs, SlotId
 from sim.board import SimBoard
 from sim.live import Live
 from statemachine.claims import why_off
-from statemachine.faults import Fault
+from statemachine.faults import Fault, Power
 from statemachine.slot import Slot
 from station.core.core import StationCore
 
@@ -27,25 +27,31 @@ class CarView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that runs. `energy_wh` so far, by the meter."""
+    """A session that runs. `energy_wh` by the latest reading, `drawn_wh` as it has really flowed until now."""
 
     id: str
     card: str
     energy_wh: int
+    drawn_wh: int
     seconds: int
 
 
 class SlotView(msgspec.Struct, frozen=True, kw_only=True):
-    """One slot. `why`: why there is no power, in words; `offered_a`: what the pilot says; `lamp`: `blue breathe`."""
+    """One slot. `why`: why there is no power, in words; `offered_a`: what the pilot says; `lamp`: `blue breathe`; `cable`: one is in it.
+
+    `limited_by`: why no more is offered: slot, cable, heat, supply (others need some of it), car (it takes no more); or nothing is.
+    """
 
     slot: SlotId
     status: str
     summary: str
     why: str
     occupied: bool
+    cable: bool
     lock: str
     power_on: bool
     offered_a: float | None
+    limited_by: str
     register_wh: int
     lamp: str
     car: CarView | None
@@ -54,7 +60,7 @@ class SlotView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StationView(msgspec.Struct, frozen=True, kw_only=True):
-    """One station. `state`: running, restarting, dark (no mains), stopped (by a bug). `queue`: messages that wait for the CSMS."""
+    """One station. `state`: running, restarting (or stopped by a bug), dark (no mains), to come. `queue`: what waits for the CSMS."""
 
     id: str
     state: str
@@ -86,6 +92,22 @@ def look(live: Live, identity: str) -> StationView:
     )
 
 
+def to_come(identity: str) -> StationView:
+    """A station that has not been started yet."""
+    return StationView(
+        id=identity,
+        state="to come",
+        link=False,
+        online=False,
+        queue=0,
+        next_attempt_s=None,
+        network=True,
+        lamp="off",
+        faults=(),
+        slots=(),
+    )
+
+
 def why(slot: Slot) -> str:
     """Why there is no power on a slot, in words, by what the station knows; a fault by its name."""
     standing = [fault for fault in slot.faults or () if fault.row.withholds]
@@ -97,6 +119,19 @@ def why(slot: Slot) -> str:
         missing = "nobody is authorised" if slot.plugged else "no vehicle is connected"
         return f"power is off because {missing}"
     return why_off(slot.holds) or ("" if slot.pilot.asks else "power is off because the vehicle does not ask for it")
+
+
+def limited_by(core: StationCore, slot: Slot) -> str:
+    """What keeps the offer from being higher: slot, cable, heat, supply, car; empty where nothing is offered."""
+    if not slot.offered_ma:
+        return ""
+    shape_ma, cable_ma = slot.shape.max_current_ma, slot.cable_ma if slot.cable else None
+    if any(fault.row.power is Power.DERATE for fault in slot.faults or ()):
+        return "heat"
+    if slot.offered_ma < min(shape_ma, cable_ma or shape_ma):
+        need = (core.supply.needs or {}).get(slot.id)
+        return "car" if need is not None and need.want_ma is not None else "supply"
+    return "cable" if cable_ma is not None and cable_ma < shape_ma else "slot"
 
 
 def next_attempt_s(core: StationCore | None, now_ns: MonoNs) -> int | None:
@@ -119,13 +154,15 @@ def _slot(board: SimBoard, core: StationCore, slot: Slot) -> SlotView:
         summary=slot.summary.value,
         why="" if place.closed else why(slot),
         occupied=slot.occupied,
+        cable=place.cable,
         lock=place.lock.value if slot.shape.has_lock else "none",
         power_on=place.closed,
         offered_a=place.offer_ma / 1000 if place.offer_ma is not None else None,
+        limited_by=limited_by(core, slot),
         register_wh=board.true_energy_mwh(slot.id) // 1000,
         lamp=_lamp(board, slot.id),
         car=_car(board, slot.id),
-        session=_session(core, slot, board.scheduler.now()),
+        session=_session(core, slot, board.true_energy_mwh(slot.id), board.scheduler.now()),
         faults=tuple(map(_in_words, slot.faults or ())),
     )
 
@@ -143,7 +180,7 @@ def _car(board: SimBoard, number: SlotId) -> CarView | None:
     )
 
 
-def _session(core: StationCore, slot: Slot, now: Now) -> SessionView | None:
+def _session(core: StationCore, slot: Slot, register_mwh: MilliWh, now: Now) -> SessionView | None:
     session = slot.session
     if session is None:
         return None
@@ -151,7 +188,14 @@ def _session(core: StationCore, slot: Slot, now: Now) -> SessionView | None:
     if slot.meter.last is not None and session.first_mwh is not None:
         last = max(last, slot.meter.last.energy_mwh)
     seconds = max(0, core.time.utc_ms(now) - core.time.mended(session.started).utc_ms) // 1000
-    return SessionView(id=session.id, card=session.token.uid, energy_wh=(last - first) // 1000, seconds=seconds)
+    drawn_mwh = max(0, register_mwh - first) if session.first_mwh is not None else 0
+    return SessionView(
+        id=session.id,
+        card=session.token.uid,
+        energy_wh=(last - first) // 1000,
+        drawn_wh=drawn_mwh // 1000,
+        seconds=seconds,
+    )
 
 
 def _lamp(board: SimBoard, number: SlotId) -> str:

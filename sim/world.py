@@ -7,55 +7,42 @@ A library: no global state, no command line. Not here: faults (`faults.py`), pro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
-from hal.actions import Action as BoardAction
-from hal.actions import ReadMeter
+from hal.actions import Offer, PermitPower, SetLock, ShowLight
 from hal.units import SECOND, MonoNs, UtcMs
 from ocpp_client.link import FrameReceived, Link, LinkProfile
-from sim import faults
+from sim import actions, faults
 from sim.board import SimBoard
 from sim.checkers import Broken, Checker
 from sim.csms.toy import ToyCsms
 from sim.disk import Disks
 from sim.pipe import Deliver, Network, Pipe
-from sim.plan import (
-    Acknowledge,
-    AnyAction,
-    AnyFault,
-    Cards,
-    ClockFault,
-    Command,
-    DriveOff,
-    Plan,
-    Plug,
-    PowerCut,
-    PressStop,
-    ReleaseStop,
-    Shape,
-    Tap,
-    Unplug,
-)
-from sim.profiles import PROFILES
+from sim.plan import AnyAction, AnyFault, ClockFault, Plan, PowerCut, Shape
 from sim.rng import Stream
 from sim.scheduler import START_UTC_MS, VirtualScheduler
 from sim.trace import Trace
-from sim.vehicle import Vehicle
 from station.core.core import StationCore
 from station.core.effects import Effect, Input, SendFrame
+from station.shell.runner import PERFORM, Runner, Unit
 from station.shell.runner import Plan as StationPlan
-from station.shell.runner import Runner, Unit
 from station.words.common import Measurand
+from station.words.records import SessionRecord
 from station.words.settings import TEMPLATES, Settings, changed, parse
 
 OUTAGE_NS: Final[MonoNs] = 30 * SECOND
 PING_NS: Final[MonoNs] = 60 * SECOND
 REST_S: Final = 4 * 3600.0  # within so long after healing nothing may be pending
 LOOK_S: Final = 60.0
+STARTS_S: Final = 2.0  # the operating system starts a program again so soon
+FALLS_S: Final = 60.0  # which falls over again after so long, if it does
+DRIFTS: Final = 60  # steps that a clock drifts by
+SHOWN: Final = frozenset((PermitPower, Offer, SetLock, ShowLight))  # what the board is told, in the trace
 
 
 class PowerLost(Exception):
@@ -97,6 +84,7 @@ class World(Runner):
         self._keys = Stream(seed, "keys")  # of WebSocket handshakes; the core's own chance is in its log
         self._cuts: dict[str, tuple[int, PowerCut]] = {}
         self.performed = 0
+        self.injected = Counter[str]()  # faults that began, by `faults.way`
         self.cut_at: int | None = None
         self.outage_ns = OUTAGE_NS
         self.disks = Disks(self.clock, self.confirm)
@@ -170,7 +158,8 @@ class World(Runner):
 
     def _begin(self, fault: AnyFault) -> None:
         self.trace.add(f"CP{fault.station + 1}", "plan", f"fault begins: {fault}")
-        faults.begin(self, fault)
+        if faults.begin(self, fault):
+            self.injected[faults.way(fault)] += 1
 
     def _end(self, fault: AnyFault) -> None:
         self.trace.add(f"CP{fault.station + 1}", "plan", f"fault ends: {fault}")
@@ -204,10 +193,17 @@ class World(Runner):
             checker.settled(self)
 
     def _end_what_is_left(self) -> None:
-        """The operator ends by hand what nobody came back for."""
+        """The operator ends by hand what nobody came back for; and then the owners come, should the CSMS not know of it."""
         for transaction in self.csms.transactions.values():
             if transaction.meter_stop is None and self.csms.pipe(transaction.station) is not None:
                 self.csms.call(transaction.station, "RemoteStopTransaction", {"transactionId": transaction.number})
+        self.later(LOOK_S / 2, self._owners_come)
+
+    def _owners_come(self) -> None:
+        for identity, board in self.boards.items():
+            for row in self.disks[identity].durable(identity).get("session", {}).values():
+                if isinstance(row, SessionRecord) and row.token is not None:
+                    board.present(row.token.uid)
 
     def at_rest(self) -> bool:
         """Nothing waits on any disk, no session runs, no energy flows."""
@@ -219,48 +215,7 @@ class World(Runner):
 
     def act(self, action: AnyAction) -> None:
         """Do what somebody does. What cannot be done now (no such slot, no connection) does nothing, as with people."""
-        unit = self.unit_at(action.station)
-        if unit is None:
-            return
-        self.trace.add(unit.id, "plan", str(action))
-        board = self.boards[unit.id]
-        if not 1 <= getattr(action, "slot", 1) <= len(board.slots) and not isinstance(action, Acknowledge):
-            return
-        match action:
-            case Tap():
-                board.present(action.card)
-            case Plug():
-                if board.slot(action.slot).vehicle is None and not board.slot(action.slot).cable:
-                    board.plug(
-                        action.slot, Vehicle(PROFILES[action.car], action.soc_percent * 10), action.rating_a * 1000
-                    )
-            case Unplug():
-                board.unplug(action.slot)
-            case DriveOff():
-                board.drive_off(action.slot)
-            case PressStop():
-                board.press_emergency_stop()
-            case ReleaseStop():
-                board.release_emergency_stop()
-            case Acknowledge():
-                board.acknowledge(action.slot)
-            case Command():
-                self._command(unit, action)
-            case Cards():
-                info = {"status": action.status, **({"parentIdTag": action.group} if action.group else {})}
-                self.csms.tokens[action.card] = info
-
-    def _command(self, unit: Unit, action: Command) -> None:
-        if self.csms.pipe(unit.id) is not None:
-            payload = {k: self._filled(unit, v) for k, v in action.payload.items()}
-            self.csms.call(unit.id, action.action, payload)
-
-    def _filled(self, unit: Unit, value: object) -> object:
-        if isinstance(value, str) and value.startswith("{transaction:"):
-            connector = int(value[13:-1])
-            mine = [t for t in self.csms.transactions.values() if t.station == unit.id and t.connector == connector]
-            return mine[-1].number if mine else 0
-        return value
+        actions.act(self, action)
 
     # --- the network ---
 
@@ -280,12 +235,19 @@ class World(Runner):
     # --- power and clocks ---
 
     def set_os_clock(self, unit: Unit, fault: ClockFault) -> None:
-        """Step the OS clock, or have it at 1970 and untrusted from the next boot on."""
-        if fault.how == "1970":
-            self.clock.utc_ms = -self.clock.now().mono_ns // 1_000_000
-            unit.plan = msgspec.structs.replace(unit.plan, os_trusted=False)
-        else:
-            self.clock.utc_ms += int(fault.by_s * 1000)
+        """Step the OS clock, let it drift by as much while the fault lasts, or have it at 1970 and untrusted from the next boot on."""
+        match fault.how:
+            case "1970":
+                self.clock.utc_ms = -self.clock.now().mono_ns // 1_000_000
+                unit.plan = msgspec.structs.replace(unit.plan, os_trusted=False)
+            case "step":
+                self._step_os_clock(fault.by_s)
+            case "drift":
+                for step in range(DRIFTS):
+                    self.later(fault.for_s * step / DRIFTS, self._step_os_clock, fault.by_s / DRIFTS)
+
+    def _step_os_clock(self, by_s: float) -> None:
+        self.clock.utc_ms += int(by_s * 1000)
 
     def arm_cut(self, unit: Unit, fault: PowerCut) -> None:
         """Cut the power now, or before the so-manieth effect from now."""
@@ -313,6 +275,18 @@ class World(Runner):
         if fault is not None and fault.again:
             again = msgspec.structs.replace(fault, again=fault.again - 1, effect=0)
             self.later(0.5, self.cut_power, unit, again)
+
+    def fall(self, unit: Unit, times: int = 1) -> None:
+        """The program is gone, and what it had not written; the operating system starts it again. So many times in a row."""
+        if unit.core is None:
+            return
+        self.trace.add(unit.id, "plan", "the program falls over")
+        self.halt(unit)
+        self.boards[unit.id].stop()
+        self.disks[unit.id].crash(self._keep, unit.id)
+        self.later(STARTS_S, self._reboot, unit)
+        if times > 1:
+            self.later(FALLS_S, self.fall, unit, times - 1)
 
     def _keep(self, waiting: int) -> int:
         """How many of the unsynced writes made it all the same: any prefix may."""
@@ -356,18 +330,21 @@ class World(Runner):
         for effect in effects:
             if unit._generation != generation:
                 return  # a restart or a cut among them: the rest is gone with the core
-            self._count(unit)
-            if self._effects and isinstance(effect, BoardAction) and type(effect) is not ReadMeter:
+            self.performed += 1
+            if self._cuts or self.performed == self.cut_at:
+                self._count(unit)
+            kind = type(effect)
+            if kind is SendFrame:
+                if self._framers and unit.wire is not None:
+                    self._framed(unit, True, effect.frame)  # type: ignore[union-attr]
+            elif self._effects and kind in SHOWN:
                 self.trace.add(unit.id, "board", str(effect))
-            if self._framers and type(effect) is SendFrame and unit.wire is not None:
-                self._framed(unit, True, effect.frame)
-            super()._perform_all(unit, [effect])
+            PERFORM[kind](self, unit, effect)
 
     def _count(self, unit: Unit) -> None:
-        self.performed += 1
         if self.performed == self.cut_at:
             raise PowerLost
-        if self._cuts and unit.id in self._cuts:
+        if unit.id in self._cuts:
             left, fault = self._cuts[unit.id]
             if left <= 1:
                 raise PowerLost

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -24,6 +23,7 @@ from station.config import Config, load
 from station.core.effects import Note, Publish, Shutdown
 from station.shell.host import Host, SystemRng, os_boot_id
 from station.shell.runner import Plan, Sinks, Unit
+from station.shell.signals import on_end
 
 ROOTS = ("hal", "leds", "meter", "ocpp_client", "sim", "statemachine", "station")
 
@@ -107,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=_version())
+    top.add_argument("--version", action="version", version=_version(), help="print the version")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the station until SIGTERM or Ctrl-C")
     run.add_argument("file", type=Path, help="station.toml")
@@ -166,8 +166,7 @@ async def serve(config: Config, as_json: bool) -> int:
     plan = Plan(config.shape, config.settings, os_boot=os_boot_id())
     unit = Unit(config.identity, plan, config.board(), SystemRng())
     host.add(unit)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        host.loop.add_signal_handler(number, host.post, unit, Shutdown())
+    on_end(host.loop, lambda: host.post(unit, Shutdown()))
     await lines.done.wait()
     await delivery.drain()
     await host.close()

@@ -54,6 +54,7 @@ class CoreBench:
         boot: BootInfo | None = None,
         version: str = "1.6",
         utc_ms: int = START_UTC_MS,
+        mono_ns: int = 0,
         store: str = "ok",
         board: bool = True,
         ready: bool = True,
@@ -62,7 +63,7 @@ class CoreBench:
     ) -> None:
         """`answering`: while time passes the CSMS answers every call, as `answer_all` does."""
         self.store, self.board, self.answering = store, board, answering
-        self.utc_ms, self.mono_ns = utc_ms, 0
+        self.utc_ms, self.mono_ns = utc_ms, mono_ns
         self.register_mwh = {1: 0, 2: 0, 3: 0, 4: 0}
         self.current_ma = 16_000
         # What a meter says to (slot, ticket), None: nothing.

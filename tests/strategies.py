@@ -18,7 +18,7 @@ from sim.swarm import CARDS, CARS, COMMANDS
 T = TypeVar("T")
 TEMPLATES: Final = ("two-sockets-22kw", "tethered-11kw")
 OVERS: Final = (30, 120, 600, 1800)  # seconds over which a plan is spread
-CAUSES: Final = ("ground_fault", "temperature", "under_voltage", "over_voltage", "reader")
+CAUSES: Final = ("ground_fault", "temperature", "under_voltage", "over_voltage", "over_current", "reader")
 SETTINGS: Final[dict[str, tuple[str, ...]]] = {
     "sample_interval_s": ("60", "10"),
     "aligned_interval_s": ("0", "300"),
@@ -49,6 +49,7 @@ def actions(most_s: float) -> SearchStrategy[plan.AnyAction]:
         st.builds(plan.PressStop, at_s=at),
         st.builds(plan.ReleaseStop, at_s=at),
         st.builds(plan.Acknowledge, at_s=at, slot=st.sampled_from((0, 1, 2))),
+        st.builds(plan.Operate, at_s=at, slot=slot, what=st.sampled_from(("start", "stop", "unlock", "reset"))),
         st.builds(_command, at, st.sampled_from(COMMANDS)),
         st.builds(
             plan.Cards,
@@ -104,7 +105,8 @@ def faults(most_s: float) -> SearchStrategy[plan.AnyFault]:
             late_s=how((10.0, 1.0, 40.0)),
         ),
         fault(plan.DiskFault, how=how(("failing", "full", "slow"))),
-        fault(plan.ClockFault, how=how(("step", "1970")), by_s=how((-3600.0, -60.0, 5.0, 3600.0))),
+        fault(plan.ProgramFault, times=st.integers(1, 4)),
+        fault(plan.ClockFault, how=how(("step", "1970", "drift")), by_s=how((-3600.0, -60.0, 5.0, 3600.0))),
         fault(
             plan.MeterFault,
             slot=slot,

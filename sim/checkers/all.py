@@ -11,7 +11,7 @@ from sim.checkers.clock import TIME
 from sim.checkers.energy import ENERGY
 from sim.checkers.events import EVENTS
 from sim.checkers.eyes import watch
-from sim.checkers.frames import FRAMES
+from sim.checkers.frames import specification
 from sim.checkers.lamps import LAMPS
 from sim.checkers.liveness import LIVENESS
 from sim.checkers.locks import LOCKS
@@ -37,11 +37,10 @@ PROMISES: Final[tuple[Any, ...]] = (
     *TIME,
     *RPC,
     *LAMPS,
-    *FRAMES,
     *LIVENESS,
 )
 
 
 def every() -> list[Checker]:
     """New checkers, for one run."""
-    return watch(*authority(), *(promise() for promise in PROMISES))
+    return watch(*authority(), *specification(), *(promise() for promise in PROMISES))

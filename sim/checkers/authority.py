@@ -7,7 +7,7 @@ and for that slot. Not here: what becomes of a card that is refused after the st
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from hal.actions import SetLock
 from hal.signals import CardPresented
@@ -147,20 +147,19 @@ class Authorised(Giving):
         if not view.ready or not view.card_taken:
             return
         desk, uid = self._desks[view.id], item.token.upper()
-        for grant in desk.grants:
-            if grant.uid == uid:
-                grant.sure = False
-        mine = [g for g in desk.grants if g.uid == uid and g.origin is Origin.CARD]
+        known = [g for g in desk.grants if g.uid == uid]
+        waited = any(g.open and g.granted_ns is not None for g in known)
+        for grant in known:
+            grant.sure = False
+        mine = [g for g in known if g.origin is Origin.CARD]
         if any(g.call and g.open and g.granted_ns is None for g in mine):
             return  # the CSMS is being asked of this very card
         desk.grants = [g for g in desk.grants if g not in mine]
         if any(s.session is not None and _uid(s.session) == uid for s in view.slots):
             return  # it ends a session, and begins none
         grant = Grant(uid, Origin.CARD)
-        if desk.cards.here(view, uid):
-            self._grant(view, grant)
-        if any(g.open and g.granted_ns is not None for g in mine):
-            grant.sure = False  # it may have taken the one before back
+        self._decide(view, grant, desk.cards.here(view, uid))
+        grant.sure = grant.sure and not waited  # it may take the one before back, or only say that its owner is here
         self._add(view, grant)
 
     def replied_RemoteStartTransaction(self, view: View, call: Call, payload: Payload | None) -> None:
@@ -169,9 +168,17 @@ class Authorised(Giving):
             self._started(view, Grant(uid.upper(), Origin.CSMS, call.payload.get("connectorId") or 0))
 
     def _started(self, view: View, grant: Grant) -> None:
-        if not view.settings.authorize_remote or self._desks[view.id].cards.here(view, grant.uid):
-            self._grant(view, grant)
+        self._decide(
+            view, grant, not view.settings.authorize_remote or self._desks[view.id].cards.here(view, grant.uid)
+        )
         self._add(view, grant)
+
+    def _decide(self, view: View, grant: Grant, here: bool) -> None:
+        """Accepted here and now, or the CSMS is asked; while it cannot be, nobody is asked later."""
+        if here:
+            self._grant(view, grant)
+        else:
+            grant.refused = not view.online
 
     def told_Ask(self, view: View, item: Ask) -> None:
         if isinstance(item.command, StartSession):
@@ -256,6 +263,3 @@ def authority() -> tuple[Any, ...]:
     """Promises that judge the same grants, each under its own name."""
     expires, right = Expires(), RightSlot()
     return Authorised(expires, right), expires, right
-
-
-NAMES: Final = (Authorised.name, Expires.name, RightSlot.name)

@@ -21,7 +21,7 @@ SAFE_WITHIN_NS: Final = 600_000 * MILLISECOND
 
 class SafeMode(Promise):
     """The third restart within ten minutes that neither a command nor the supply explains gives nobody power until somebody has
-    acknowledged it, over any number of boots."""
+    acknowledged it, over any number of boots. Without supply the count begins anew."""
 
     name = "no power in safe mode"
 
@@ -47,6 +47,7 @@ class SafeMode(Promise):
     def stops(self, view: View, cut: bool) -> None:
         if cut:
             self._explained.add(view.id)
+            self._falls.pop(view.id, None)
 
     def told_FaultAcknowledged(self, view: View, item: FaultAcknowledged) -> None:
         if item.slot == 0:

@@ -19,7 +19,7 @@ from sim.checkers.view import View
 from sim.scheduler import START_UTC_MS
 from station.words.common import Context
 from station.words.facts import MeterTold, TransactionTold
-from station.words.records import EventRecord, OutboxRecord, SessionRecord
+from station.words.records import AliveRecord, EventRecord, OutboxRecord, SessionRecord
 
 WITHIN_MS: Final = 2_000
 SLACK_MS: Final = 150
@@ -99,9 +99,14 @@ class RightTime(Promise):
         self._tainted: set[str] = set()
 
     def boots(self, view: View) -> None:
+        """A clock behind the last sign of life is believed by nobody (station.md §8), and what runs on was told of a false future."""
         error_ms = view.world.clock.now().os_utc_ms - view.world.true_utc_ms
-        right = abs(error_ms) < SLACK_MS
-        self._trust[view.id] = Trust(view.unit.plan.os_trusted and right, view.unit.plan.os_trusted and not right)
+        right, alive = abs(error_ms) < SLACK_MS, view.image.get("alive", {}).get("")
+        if isinstance(alive, AliveRecord) and alive.at.utc_ms > view.world.true_utc_ms:
+            self._tainted |= self._resumed(view)
+            right = False
+        trusted = view.unit.plan.os_trusted
+        self._trust[view.id] = Trust(trusted and right, trusted and abs(error_ms) >= SLACK_MS)
 
     def answered_BootNotification(self, view: View, call: Call, payload: Payload) -> None:
         self._told(view, call, payload["currentTime"])

@@ -148,24 +148,21 @@ class Eyes(Checker):
     def framed(self, world: World, unit: Unit, out: bool, frame: list[Any]) -> None:
         view = self._views[unit.id]
         view.now_ns = world.clock.now().mono_ns
-        match frame:
-            case [2, str(number), str(action), dict(payload), *_]:
-                call = Call(number, action, payload, view.now_ns)
-                for handler in self._of("sent" if out else "asked", action):
+        kind, number = (frame[0], frame[1]) if type(frame) is list and len(frame) > 1 else (0, None)
+        if type(number) is not str:
+            return
+        if kind == 2:
+            if len(frame) > 3 and type(frame[2]) is str and type(frame[3]) is dict:
+                call = Call(number, frame[2], frame[3], view.now_ns)
+                for handler in self._of("sent" if out else "asked", call.action):
                     handler(view, call)
                 (view.calls_out if out else view.was_asked)(call)
-            case [3, str(number), dict(payload), *_] if not out:
+        elif kind == 3 or kind == 4:
+            payload = frame[2] if kind == 3 and len(frame) > 2 and type(frame[2]) is dict else None
+            if not out:
                 self._answer(view, number, payload)
-            case [4, str(number), *_] if not out:
-                self._answer(view, number, None)
-            case [3, str(number), dict(payload), *_]:
+            elif kind == 4 or payload is not None:
                 self._reply(view, number, payload)
-            case [4, str(number), *_]:
-                self._reply(view, number, None)
-            case [3, str(number), *_] if not out:
-                self._answer(view, number, None)
-            case _:
-                pass
 
     def _answer(self, view: View, number: str, payload: dict[str, Any] | None) -> None:
         call = view.settled(number, payload is not None)

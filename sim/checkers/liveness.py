@@ -11,18 +11,16 @@ from hal.signals import CardPresented
 from hal.units import SECOND, LockState, MonoNs
 from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
-from sim.checkers.orderly import transaction_of
 from sim.checkers.seen import Call, Payload
 from sim.checkers.view import View
 from sim.plan import LockFault
-from station.words.records import SessionRecord
 
 PENDING: Final = ("outbox", "session", "event")
 ANSWER_S: Final = 60  # within so long a card is decided
 
 
 class NothingPending(Promise):
-    """No record waits on the disk. Excused: a session whose start was given up, so that the CSMS cannot name it to end it."""
+    """No record waits on the disk, and no session is still open: its owner's card was shown."""
 
     name = "nothing stays pending"
 
@@ -32,14 +30,9 @@ class NothingPending(Promise):
         self.armed += 1
         image = view.world.disks[view.id].durable(view.id)
         for kind in PENDING:
-            left = [key for key, row in image.get(kind, {}).items() if not _given_up(view, row)]
+            left = list(image.get(kind, {}))
             if left:
                 raise self.fail(view, f"{len(left)} {kind} records stay on the disk, the first is {left[0]}")
-
-
-def _given_up(view: View, row: object) -> bool:
-    life = view.ledger.lives.get(transaction_of(row)) if isinstance(row, SessionRecord) else None
-    return life is not None and life.lost
 
 
 class BothAgree(Promise):

@@ -13,10 +13,12 @@ from typing import Any, Final
 from hal.actions import Offer, PermitPower
 from hal.signals import BoardFault, CardPresented, MeterRead
 from hal.units import SECOND, MonoNs, SlotId
+from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.power import ORDERLY
 from sim.checkers.seen import Call, Payload, SlotView, info_of
 from sim.checkers.view import View
+from sim.plan import MeterFault
 from station.words.records import SessionRecord
 
 WITHIN_S: Final = 3.1  # three seconds, and a little for what stands at the same instant
@@ -138,6 +140,8 @@ class Refused(Promise):
         if limit is None or session is None or session.register_mwh is None:
             return False
         reached = slot.reading.energy_mwh if slot.reading is not None else session.register_mwh
+        if broken(view, MeterFault, slot.number):
+            reached = session.register_mwh  # nobody need believe it
         return limit == session.register_mwh or reached >= limit
 
     def _look(self, view: View, slot: SlotView) -> None:

@@ -62,7 +62,8 @@ class Strangers(Promise):
     def answered_StartTransaction(self, view: View, call: Call, payload: Payload) -> None:
         self._cards[view.id].learn(call.payload.get("idTag"), payload)
 
-    answered_StopTransaction = answered_StartTransaction
+    def answered_StopTransaction(self, view: View, call: Call, payload: Payload) -> None:
+        self.answered_StartTransaction(view, call, payload)
 
     # --- what must not move ---
 

@@ -14,10 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from sim.csms.reported import reported_wh
+
+REGISTER: Final = "Energy.Active.Import.Register"  # what a value is that does not say
+POWER: Final = "Power.Active.Import"
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -55,27 +59,25 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
 
 
 class Reading(NamedTuple):
-    """One entry of a meterValue: its energy register, if it had one."""
+    """One entry of a meterValue: its energy register and its active power, where it had them."""
 
     time: str
     register_wh: float | None
     context: str
+    power_w: float | None = None
 
 
-def read_register(meter_value: dict[str, Any]) -> Reading:
-    """Time and imported energy of one meterValue, in the library's spelling. ValueError for wrong types."""
-    context, register_wh = "", None
+def read_values(meter_value: dict[str, Any]) -> Reading:
+    """Time, imported energy and imported power of one meterValue, in the library's spelling. ValueError for wrong types."""
+    context = ""
+    found: dict[str, float] = {}
     for value in meter_value["sampled_value"]:
         context = value.get("context", "Sample.Periodic")
-        if (
-            value.get("measurand", "Energy.Active.Import.Register") == "Energy.Active.Import.Register"
-            and value.get("location", "Outlet") == "Outlet"
-            and value.get("format", "Raw") == "Raw"
-            and "phase" not in value
-        ):
+        if value.get("location", "Outlet") == "Outlet" and value.get("format", "Raw") == "Raw" and "phase" not in value:
             with contextlib.suppress(ValueError):
-                register_wh = float(value["value"]) * (1000 if value.get("unit") == "kWh" else 1)
-    return msgspec.convert([meter_value["timestamp"], register_wh, context], Reading)
+                number = float(value["value"]) * (1000 if value.get("unit") in ("kWh", "kW") else 1)
+                found[value.get("measurand", REGISTER)] = number
+    return msgspec.convert([meter_value["timestamp"], found.get(REGISTER), context, found.get(POWER)], Reading)
 
 
 class Boot(_Event, frozen=True, tag="boot"):
@@ -150,6 +152,11 @@ class Transaction:
     register_wh: float
     readings: int = 0
     stop: Stop | None = None
+    powers: dict[int, float] = field(
+        default_factory=dict
+    )  # W by UTC in ms, as reported; empty again once it is stopped
+    charging_ms: int | None = None  # UTC since which its connector was Charging, where a StatusNotification said so
+    reported_wh: float | None = None  # what those come to; None while it is open, and where no power was reported
 
     @property
     def wh(self) -> int | None:
@@ -163,8 +170,18 @@ class Transaction:
     def take(self, readings: tuple[Reading, ...]) -> None:
         self.readings += len(readings)
         for reading in readings:
-            self.last_ms = max(self.last_ms, utc_ms_or(reading.time, self.last_ms))
+            moment_ms = utc_ms_or(reading.time, self.last_ms)
+            self.last_ms = max(self.last_ms, moment_ms)
+            if reading.power_w is not None:
+                self.powers[moment_ms] = reading.power_w
             self.register_wh = self.register_wh if reading.register_wh is None else reading.register_wh
+
+    def end(self, stop: Stop) -> None:
+        self.take(stop.readings)
+        self.stop = stop
+        begin_ms = utc_ms_or(self.start.time, utc_ms(self.start.at)) if self.charging_ms is None else self.charging_ms
+        self.reported_wh = reported_wh(self.powers, begin_ms, utc_ms_or(stop.time, self.last_ms))
+        self.powers.clear()
 
 
 @dataclass(slots=True)
@@ -251,6 +268,13 @@ class Books:
             case Status():
                 book = self.station(event.station)
                 book.statuses[event.connector] = event
+                for one in book.open:
+                    if (
+                        event.status == "Charging"
+                        and one.start.connector == event.connector
+                        and one.charging_ms is None
+                    ):
+                        one.charging_ms = utc_ms_or(event.time, utc_ms(event.at))
                 book.since_boot.add(event.connector)
                 book.comparable.add(event.connector)
             case Start():
@@ -294,8 +318,7 @@ class Books:
         elif transaction.stop is not None:
             self.duplicates.append(Duplicate(transaction.stop, event))
         else:
-            transaction.take(event.readings)
-            transaction.stop = event
+            transaction.end(event)
             self.station(event.station).open.remove(transaction)
 
     def _note(self, event: Note) -> None:

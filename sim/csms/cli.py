@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import ssl
 import sys
 import threading
@@ -25,6 +24,7 @@ from sim.csms.books import BooksError, Boot, Event, Meter, Note, Start, Status, 
 from sim.csms.clock import Clock
 from sim.csms.control import HANDSHAKES, HELP, IDS, Behaviour, obey
 from sim.csms.server import Csms
+from station.shell.signals import on_end
 
 ABOUT = """\
 A small real CSMS for OCPP 1.6-J. It accepts every station and every card until told otherwise, keeps books of what it
@@ -88,12 +88,18 @@ def _add_answers(group: Any) -> None:
     add = group.add_argument
     add("--card", action="append", default=[], metavar="UID[:STATUS[:GROUP[:EXPIRY]]]", help="a card it knows")
     unknown = group.add_mutually_exclusive_group()
-    unknown.add_argument("--accept-unknown-cards", action="store_true", default=None, dest="accept_unknown")
+    unknown.add_argument(
+        "--accept-unknown-cards",
+        action="store_true",
+        default=None,
+        dest="accept_unknown",
+        help="cards not given by --card are good: the default as long as no --card is given",
+    )
     unknown.add_argument(
         "--reject-unknown-cards",
         action="store_false",
         dest="accept_unknown",
-        help="cards not given by --card are good or Invalid; default: good as long as no --card is given",
+        help="cards not given by --card are Invalid: the default otherwise",
     )
     add("--one-at-a-time", action="store_true", help="a card in an open transaction is ConcurrentTx for another one")
     add("--registration", default="accepted", metavar="STATUS[:N]", help="accepted, pending, rejected; N times")
@@ -153,7 +159,7 @@ def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve. 0 after an orderly end, 1 if it could not listen or read its books, 2 for options that make no sense."""
+    """Exit status: 0 after an orderly end, 1 if it could not listen or read its books, 2 for options that make no sense."""
     try:
         csms = Csms(
             host=args.host,
@@ -178,8 +184,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _serve(csms: Csms, args: argparse.Namespace) -> None:
     loop, end = asyncio.get_running_loop(), asyncio.Event()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, end.set)
+    on_end(loop, end.set)
     async with csms:
         clock = f", clock {csms.clock.speed:g} times as fast" if csms.clock.speed != 1 else ""
         _print(json.dumps(csms.listening) if args.json else f"listening on {csms.url}/<id>{clock}")

@@ -6,6 +6,7 @@ Each call is booked once, by its id and its content, whatever the station is tol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -30,7 +31,7 @@ class Answers:
 
     def answer(self, line: Line, call: Call, payload: Payload) -> bytes:
         """The payload of the answer, as it ought to be. ValueError where `tokens` holds what no answer may."""
-        handler = self._HANDLERS.get(call.action)
+        handler = _HANDLERS.get(call.action)
         return EMPTY if handler is None else handler(self, line, call, payload)
 
     def well(self, desk: Desk, action: str) -> bool:
@@ -156,14 +157,15 @@ class Answers:
     def _on_sign(self, line: Line, call: Call, payload: Payload) -> bytes:
         return self._body(call.action, {"status": "Rejected"})
 
-    _HANDLERS: Final = {
-        "BootNotification": _on_boot,
-        "Heartbeat": _on_heartbeat,
-        "Authorize": _on_authorize,
-        "StatusNotification": _on_status,
-        "StartTransaction": _on_start,
-        "MeterValues": _on_values,
-        "StopTransaction": _on_stop,
-        "DataTransfer": _on_transfer,
-        "SignCertificate": _on_sign,
-    }
+
+_HANDLERS: Final[dict[str, Callable[[Answers, Line, Call, Payload], bytes]]] = {
+    "BootNotification": Answers._on_boot,
+    "Heartbeat": Answers._on_heartbeat,
+    "Authorize": Answers._on_authorize,
+    "StatusNotification": Answers._on_status,
+    "StartTransaction": Answers._on_start,
+    "MeterValues": Answers._on_values,
+    "StopTransaction": Answers._on_stop,
+    "DataTransfer": Answers._on_transfer,
+    "SignCertificate": Answers._on_sign,
+}

@@ -30,6 +30,7 @@ ROUND_TRIP: Final[MonoNs] = 2 * LATENCY_NS
 ANSWER_S: Final = 60
 SLACK_NS: Final[MonoNs] = SECOND
 FUTURE_MS: Final[UtcMs] = 5_000
+SIGN_MS: Final[UtcMs] = 65_000  # when a cut ended something is known to a sign of life, where the clock cannot tell
 YEAR_2020_MS: Final[UtcMs] = 1_577_836_800_000
 
 
@@ -131,7 +132,8 @@ class Judge(Excuses):
             self.note(desk, "time-past", f"{text} lies before 2020")
         elif ms > self.true_ms + FUTURE_MS:
             steps_ms = sum(round(fault.by_s * 1000) for fault in self.clock_faults() if fault.by_s > 0)
-            if ms > self.true_ms + FUTURE_MS + desk.ahead_ms + steps_ms:
+            sign_ms = SIGN_MS if self.clock_wrong(desk) else 0
+            if ms > self.true_ms + FUTURE_MS + desk.ahead_ms + steps_ms + sign_ms:
                 self.note(desk, "time-future", f"{text} lies {(ms - self.true_ms) / 1000:.1f} s in the future")
         return ms
 
@@ -167,7 +169,9 @@ class Judge(Excuses):
             return
         was, at, was_ms = told
         self.armed["status-order"] += 1
-        if 0 < ms < was_ms and not self.clock_wrong(desk):
+        # a time that was told by way of a slow answer is a little old, and the station has to believe it
+        late = self.clock_wrong(desk) or self.unwell(desk, at) or self.network_wrong(desk, at)
+        if 0 < ms < was_ms and not late:
             self.note(desk, "status-order", f"connector {connector}: {status} of {was_ms - ms} ms before {was}")
         if status != was and connector > 0:
             self.armed["transition"] += 1

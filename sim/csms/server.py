@@ -32,7 +32,7 @@ from ocpp.v16.enums import Action
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from sim.csms.books import Boot, Event, Meter, Note, Start, Status, Stop, read_register
+from sim.csms.books import Boot, Event, Meter, Note, Start, Status, Stop, read_values
 from sim.csms.clock import Clock
 from sim.csms.control import CommandFailed, obey
 from sim.csms.recent import content
@@ -348,7 +348,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
 
     @_on(Action.meter_values)
     def on_meter(self, connector_id: int, meter_value: list[Any], transaction_id: int | None = None) -> Any:
-        readings = tuple(map(read_register, meter_value))
+        readings = tuple(map(read_values, meter_value))
         self._book(Meter, connector=connector_id, transaction=transaction_id, readings=readings)
         return call_result.MeterValues()
 
@@ -358,7 +358,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
     ) -> Any:
         told = {"transaction": transaction_id, "meter_stop_wh": meter_stop, "time": timestamp}
         self._booked(**told)
-        readings = tuple(map(read_register, more.get("transaction_data", ())))
+        readings = tuple(map(read_values, more.get("transaction_data", ())))
         self._book(Stop, reason=reason, id_tag=id_tag, readings=readings, **told)
         await self.csms.durable()
         return call_result.StopTransaction(self._card(id_tag) if id_tag else None)

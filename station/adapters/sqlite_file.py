@@ -10,7 +10,6 @@ One thing SQLite cannot promise: a commit that failed because its sync failed ma
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import time
@@ -138,7 +137,11 @@ class Ballast:
             return
         try:
             with self.path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self._size)
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, self._size)
+                else:  # macOS
+                    file.write(bytes(self._size))
+                    file.flush()
                 os.fsync(file.fileno())
         except OSError:
             self.drop()
@@ -161,6 +164,10 @@ class Ballast:
 
 def _take_lock(path: Path) -> int:
     """The lock lies in a file of its own: to close any descriptor of the database would drop SQLite's own locks on it."""
+    try:
+        import fcntl
+    except ImportError:
+        raise StoreError(f"cannot use {path} as a store: that needs Linux, macOS or another POSIX system") from None
     name = path.with_name(path.name + ".lock")
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

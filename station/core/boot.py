@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from hal.units import UtcMs
+from hal.units import MILLISECOND, MonoNs
 from station.words.common import BootReason, StopReason
 from station.words.records import AliveRecord, BootRecord, Image
 
@@ -26,7 +26,7 @@ class BootInfo(msgspec.Struct, frozen=True):
 
     `stop` is the reason with which sessions that the last boot left open are ended; `nonce` makes message ids unique over
     boots. `alive` is the last sign of life; `continues`: the operating system has run on since. `recent_ms` are the latest
-    restarts that nobody commanded. `safe`: this boot gives nobody power.
+    restarts that nobody commanded, by the monotonic clock of this boot of the operating system. `safe`: this boot gives nobody power.
     """
 
     os_boot: str = ""
@@ -37,18 +37,19 @@ class BootInfo(msgspec.Struct, frozen=True):
     stop: StopReason = StopReason.POWER_LOSS
     alive: AliveRecord | None = None
     continues: bool = False
-    recent_ms: tuple[UtcMs, ...] = ()
+    recent_ms: tuple[int, ...] = ()
     safe: bool = False
 
 
-def begin(image: Image, boot: BootInfo, now_ms: UtcMs) -> BootInfo:
+def begin(image: Image, boot: BootInfo, mono_ns: MonoNs) -> BootInfo:
     """This boot, given the last one's records."""
     last = image.get("boot", {}).get("")
     alive = image.get("alive", {}).get("")
     assert alive is None or isinstance(alive, AliveRecord)
     if not isinstance(last, BootRecord):
         return msgspec.structs.replace(boot, count=1)
-    recent = last.recent_ms
+    now_ms = mono_ns // MILLISECOND
+    recent = last.recent_ms if last.os_boot == boot.os_boot else ()
     if last.reset is not None:
         reason, stop = _COMMANDED.get(last.reset, BootReason.LOCAL_RESET), last.reset
     elif last.os_boot == boot.os_boot:
@@ -68,6 +69,5 @@ def begin(image: Image, boot: BootInfo, now_ms: UtcMs) -> BootInfo:
     )
 
 
-def _too_many(recent_ms: tuple[UtcMs, ...], now_ms: UtcMs) -> bool:
-    """The clock may have stepped meanwhile; a restart in the future is none of these ten minutes."""
+def _too_many(recent_ms: tuple[int, ...], now_ms: int) -> bool:
     return sum(0 <= now_ms - at_ms <= SAFE_WITHIN_MS for at_ms in recent_ms) >= SAFE_AFTER

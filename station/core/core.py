@@ -175,7 +175,7 @@ class StationCore:
         vendors: Vendors = NO_VENDORS,
     ) -> tuple[StationCore, list[Effect]]:
         """A station as its disk remembers it, and the first effects. `boot.count` and the like are taken from the image."""
-        boot = begin(image, boot, now.os_utc_ms)
+        boot = begin(image, boot, now.mono_ns)
         core = cls(shape, serial, settings, boot, policies, now, rng, real, vendors)
         core.provisioning.restore(image)
         core.delivery.restore(image)

@@ -20,21 +20,30 @@ class RecordBody(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class BootRecord(RecordBody, frozen=True, gc=False):
-    """`count` numbers the boots of this station; `os_boot` tells a power cut from a restart of ours; `reset` is set by a command."""
+    """`count` numbers the boots of this station; `os_boot` tells a power cut from a restart of ours; `reset` is set by a command.
+
+    `recent_ms`: restarts that nobody commanded, by the monotonic clock of that boot of the operating system.
+    """
 
     count: int
     os_boot: str
     reset: StopReason | None = None
-    recent_ms: tuple[UtcMs, ...] = ()
+    recent_ms: tuple[int, ...] = ()
     acknowledged: bool = True
 
 
 class AliveRecord(RecordBody, frozen=True, gc=False):
-    """The last sign of life: when, by both clocks, and where the registers of running sessions stood (slot, register)."""
+    """The last sign of life: when, by both clocks, and where the registers of running sessions stood (slot, register).
+
+    `told`: of which time a transaction was told last, where that is later because the clock has gone back since (slot, UTC).
+    `known_ms`: where `at` is a guess, the last sign of life before it that was none; 0: there was none.
+    """
 
     at: Stamp
     mono_ns: MonoNs
     registers: tuple[tuple[SlotId, MilliWh], ...] = ()
+    told: tuple[tuple[SlotId, UtcMs], ...] = ()
+    known_ms: UtcMs = 0
 
 
 class SettingRecord(RecordBody, frozen=True, gc=False):

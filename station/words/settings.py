@@ -7,7 +7,7 @@ Precedence: set over OCPP or API (a record) over TOML over the default here. A f
 from __future__ import annotations
 
 import functools
-from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -98,6 +98,7 @@ NEEDS_RESTART: Final[frozenset[str]] = frozenset()
 
 _TYPES: Final[dict[str, Any]] = get_type_hints(Settings, include_extras=True)
 NAMES: Final[tuple[str, ...]] = Settings.__struct_fields__
+_PLAIN: Final[dict[object, str]] = {bool: "true or false", int: "a whole number", str: "a text"}
 
 
 class BadSetting(ValueError):
@@ -121,10 +122,33 @@ def parse(name: str, text: str) -> object:
         if get_args(kind) and (get_args(kind)[0] is str or isinstance(get_args(kind)[0], str)):
             return msgspec.convert(text, kind)
         if not text.isascii() or not text.isdigit():
-            raise ValueError("not a whole number")
+            raise ValueError
         return msgspec.convert(int(text), kind)
-    except (KeyError, ValueError, msgspec.ValidationError) as error:
-        raise BadSetting(f"{name}: {text!r} is not allowed here ({error})") from None
+    except (KeyError, ValueError):  # msgspec.ValidationError is a ValueError
+        raise BadSetting(f"{name}: {text!r} is not {allowed(name)}") from None
+
+
+def allowed(name: str) -> str:
+    """What a value of this setting may be, such as "a whole number from 0 to 100"."""
+    return in_words(_TYPES[name])
+
+
+def in_words(kind: Any) -> str:
+    """What values a type has: bool, int, str, a Literal, one of these with bounds or left out, or a list of an enum's."""
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    origin, (first, *rest) = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return " or ".join((first, *rest))
+    if origin is tuple:
+        return f"a list of {', '.join(one.value for one in first)}"
+    if origin is not Annotated:
+        return in_words(first)
+    if first is str:
+        least, most = rest[0].min_length, rest[0].max_length
+        return f"a text of {'up' if least is None else least} to {most} characters"
+    least, most = rest[0].ge, rest[0].le
+    return f"a whole number from {least}" + ("" if most is None else f" to {most}")
 
 
 @functools.lru_cache(maxsize=256)

@@ -30,12 +30,17 @@ def test_the_accounts_agree_after_cuts_and_a_kill(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
-    seen = Counter(line["what"] for line in told if line.get("who") == "chaos" and line["what"] != "ended")
+    seen = Counter(line["what"] for line in told if line.get("who") == "chaos" and "-" in line["what"])
     expected = Counter(f"{what}-{when}" for what in MISHAPS for when in ("gone", "back"))
     assert seen == expected
     verdict = told[-1]
     assert verdict["agree"] and verdict["billed_wh"] == verdict["metered_wh"] > 1000
     assert abs(verdict["taken_wh"] - verdict["metered_wh"]) <= 0.005 * verdict["metered_wh"]
+    assert (
+        abs(verdict["reported_wh"] - verdict["billed_wh"])
+        <= verdict["reported_apart_wh"]
+        <= 0.02 * verdict["billed_wh"]
+    )
     _a_battery_that_gained_too_much_is_told(tmp_path)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from sim.account import compare
-from sim.csms.books import read_books
+from sim.account import add_power, compare
+from sim.csms.books import Event, Meter, read_books, read_events
 from sim.meter import read_memories, write_memories
 from tests.interop.strict import StrictServer
 
@@ -66,6 +67,42 @@ def test_one_wh_too_many_in_a_meter_is_found_and_named(played: Path) -> None:
     account = compare(read_books(played / "books.jsonl"), forged)
     assert len(account.differences) == 1
     assert "DEMO-1 connector 1 transaction" in account.differences[0] and "card" in account.differences[0]
+
+
+def test_reported_power_is_a_witness_of_its_own(played: Path, tmp_path: Path) -> None:
+    """It fits as it is; powers a little too high are found, and a session whose powers are gone is named."""
+    books = read_books(played / "books.jsonl")
+    account = compare(books, read_memories(played / "meters.json"))
+    add_power(account, books)
+    assert account.agrees
+    assert account.reported_apart_wh is not None and account.reported_apart_wh * 100 < account.billed_wh * 2
+    for change, words in ((lambda number, power: power * 1.05, "more than 2 %"), (_silent, "transaction 2 card")):
+        events = [_with_powers(event, change) for event in read_events(played / "books.jsonl")]
+        forged = tmp_path / "books.jsonl"
+        forged.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in events))
+        done = account_of(forged, played / "meters.json")
+        assert done.returncode == 1
+        [difference] = json.loads(done.stdout)["differences"]
+        assert difference.startswith("the reported power comes to") and words in difference
+
+
+def _silent(transaction: int | None, power: float) -> float | None:
+    return None if transaction == 2 else power
+
+
+def _with_powers(event: Event, change: Callable[[int | None, float], float | None]) -> Event:
+    if not isinstance(event, Meter):
+        return event
+    readings = tuple(
+        one if one.power_w is None else one._replace(power_w=change(event.transaction, one.power_w))
+        for one in event.readings
+    )
+    return msgspec.structs.replace(event, readings=readings)
+
+
+def account_of(books: Path, meters: Path) -> subprocess.CompletedProcess[str]:
+    command = [*CLI, "account", "--json", "--books", str(books), "--meters", str(meters)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_transaction_sent_twice_under_another_id_is_found_and_named(played: Path, tmp_path: Path) -> None:

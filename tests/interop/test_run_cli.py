@@ -209,7 +209,7 @@ def test_a_plan_that_cannot_be_played_begins_nothing(tmp_path: Path) -> None:
     async def play(csms: Csms) -> None:
         done = await run("--plan", str(tmp_path / "plan.json"), url=csms.url)
         assert done.status == 2 and done.out == ""
-        assert re.findall(r"station-sim run: (faults\[\d\])", done.err) == ["faults[0]", "faults[1]"]
+        assert re.findall(r"plan.json: (faults\[\d\])", done.err) == ["faults[0]", "faults[1]"]
         assert csms.books.stations == {}
 
     against(play)

@@ -27,16 +27,21 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent.parent
 SOURCES: Final = ("hal", "station", "statemachine", "ocpp_client", "leds", "meter", "sim")
 MOST: Final = 6  # actions and faults of a shrunk plan
+PASSES: Final = "passes"
 
 
 class Mutant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One mistake: in `file` stands `old`, exactly once; `new` takes its place. `promise` must find it."""
+    """One mistake: in `file` stands `old`, exactly once; `new` takes its place. `promise` must find it.
+
+    `ordinary`: `PASSES` where no test but the world notices, else which one does first; measured by `survey.py`.
+    """
 
     name: str
     file: str
     promise: str
     old: str
     new: str
+    ordinary: str = ""  # not measured yet
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,8 +93,8 @@ def hunt(mutant: Mutant, seeds: int, out: Path | None = None) -> Hunt:
 
 
 def line(mutant: Mutant, found: Hunt) -> str:
-    """A row of the table: what was found, after how many seeds, how small it became."""
-    head = f"{mutant.name[:54]:54}  {mutant.promise[:46]:46}"
+    """A row of the table: what the ordinary tests made of it; what was found, after how many seeds, how small it became."""
+    head = f"{mutant.name[:60]:60}  {mutant.promise[:46]:46}  {mutant.ordinary.partition(' ')[0]:8}"
     if not found.seeds:
         return f"{head}  NOT FOUND ({found.hunt_s:.0f} s); others: {found.others or 'none'}"
     late = "" if found.size <= MOST else "  (too large)"
@@ -114,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{args.plant}: {mutants[0].name} ({mutants[0].file})")
         return 0
     missed = 0
-    print(f"{'mutant':54}  {'promise':46}  {'seeds':>5}  {'size':>4}  shrunk plan")
+    print(f"{'mutant':60}  {'promise':46}  ordinary  {'seeds':>5}  {'size':>4}  shrunk plan")
     with ThreadPoolExecutor(args.jobs) as pool:
         for mutant, found in zip(mutants, pool.map(lambda m: _hunted(m, args.seeds, args.out), mutants), strict=True):
             if isinstance(found, str):
@@ -125,6 +130,9 @@ def main(arguments: list[str] | None = None) -> int:
                 missed += not found.seeds or found.size > MOST
     print(
         f"{len(mutants) - missed} of {len(mutants)} found within {args.seeds} seeds, by the promise named, in at most {MOST} steps"
+    )
+    print(
+        f"{sum(m.ordinary == PASSES for m in mutants)} of them pass the ordinary tests, as `tests.mutants.survey` has measured"
     )
     return 1 if missed else 0
 

@@ -7,7 +7,7 @@ unregistered for a stray field or a null never charges anybody; so here only wha
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeVar, assert_never
+from typing import Any, Final, Literal, TypeVar, assert_never
 
 import msgspec
 
@@ -38,17 +38,17 @@ class _Nothing(msgspec.Struct, frozen=True, gc=False):
 
 class _Boot(msgspec.Struct, frozen=True, gc=False):
     status: Literal["Accepted", "Pending", "Rejected"]
-    currentTime: object = None
+    currentTime: Any = None
     interval: int | float = 0
 
 
 class _Time(msgspec.Struct, frozen=True, gc=False):
-    currentTime: object = None
+    currentTime: Any = None
 
 
 class _IdTagInfo(msgspec.Struct, frozen=True, gc=False):
     status: str
-    expiryDate: object = None
+    expiryDate: Any = None
     parentIdTag: str | None = None
 
 
@@ -67,7 +67,7 @@ class _Stopped(msgspec.Struct, frozen=True, gc=False):
 
 class _Vendor(msgspec.Struct, frozen=True, gc=False):
     status: Literal["Accepted", "Rejected", "UnknownMessageId", "UnknownVendorId"]
-    data: object = None
+    data: Any = None
 
 
 _REGISTRATION: Final[dict[str, Literal["accepted", "pending", "rejected"]]] = {

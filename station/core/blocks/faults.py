@@ -142,7 +142,7 @@ class Faults:
             fault.clears_ns = self.core.now.mono_ns + row.retry_s * SECOND
         elif row.clears is Clears.SELF and row.stable_s:
             fault.clears_ns = self.core.now.mono_ns + row.stable_s * SECOND
-        elif row.clears is Clears.SELF:
+        elif row.clears is Clears.SELF or (row.clears is Clears.UNPLUG and not self.core.visits.slot(number).plugged):
             self._clear(fault)
         self._arm(number)
 
@@ -174,9 +174,12 @@ class Faults:
                 self._clear(fault)
 
     def unplugged(self, slot: Slot) -> None:
+        """What only the visit had is over with it; what the board reports ends when it says so."""
         for fault in [*(slot.faults or ())]:
             if fault.row.clears is Clears.UNPLUG:
-                self._clear(fault)
+                fault.by &= ~By.CORE
+                if not fault.present:
+                    self._clear(fault)
 
     def _clear(self, fault: Fault) -> None:
         core = self.core

@@ -35,7 +35,7 @@ class Lights:
             self.commanded.pop(slot.id, None)
         full = slot.summary is Summary.FULL and status is not SlotStatus.FINISHING
         transient, commanded = self._over(slot.id)
-        authorized = slot.session is not None
+        authorized = slot.session is not None or slot.waiting_auth
         self._show(slot.id, slot_light(self.core.shape.lamps, status, authorized, full, transient, commanded))
         self.refresh_main()
 
@@ -46,8 +46,8 @@ class Lights:
         usable = usable and any(s.operative and s.faulted() is None for s in core.slots)
         if not usable and self.commanded is not None:
             self.commanded.pop(0, None)
-        asking = bool(core.authorization.attempts or core.authorization.pending)
-        self._show(0, main_light(core.shape.lamps, usable, asking, *self._over(0)))
+        asking, authorized = bool(core.authorization.attempts), bool(core.authorization.pending)
+        self._show(0, main_light(core.shape.lamps, usable, asking, authorized, *self._over(0)))
 
     def refresh_all(self) -> None:
         for slot in self.core.slots:

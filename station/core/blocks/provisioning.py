@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from hal.clock import Due
 from hal.disk import Record
+from hal.marks import mark
 from hal.units import Cause, Ticket
 from ocpp_client.registration import OWN_INTERVAL_S, BackOff, Standing
 from statemachine.claims import Hold
@@ -88,6 +89,7 @@ class Provisioning:
     def begin(self) -> None:
         """Everything is restored. In safe mode a fault of our own lies over the whole station until somebody acknowledges it."""
         if self.safe:
+            mark("boot.safe_mode")
             self.core.note("error", "boot.safe_mode")
             self.core.faults.found(Cause.INTERNAL, 0, "safe mode")
             self.core.faults.over(Cause.INTERNAL, 0)  # what happened is past; it stays for as long as nobody has looked
@@ -187,6 +189,8 @@ class Provisioning:
             core.metering.realign()
         if not trusted and core.time.trusted:
             core.timekeeping.trusted()
+        elif moved:
+            core.timekeeping.moved()
 
     # --- settings ---
 

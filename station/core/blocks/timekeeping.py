@@ -12,9 +12,11 @@ import msgspec
 from hal.clock import Due
 from hal.disk import Record
 from hal.marks import mark
+from hal.units import MILLISECOND, MilliWh, MonoNs, SlotId, UtcMs
 from ocpp_client.outbox import Queued, Told
+from station.core.session import Session, Transaction
 from station.core.time import ALIVE_MS, CUT_MS
-from station.words.common import Sample, Stamp
+from station.words.common import Sample, SessionId, Stamp
 from station.words.facts import TransactionTold
 from station.words.records import AliveRecord
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from station.core.core import StationCore
 
 ALIVE_S: Final = ALIVE_MS // 1000
+
+
+def _known_ms(alive: AliveRecord) -> UtcMs:
+    """The last sign of life of which the time was known."""
+    return alive.known_ms if alive.at.boot else alive.at.utc_ms
 
 
 def _heard(ok: bool) -> None:
@@ -67,13 +74,35 @@ class Timekeeping:
         """When the last boot ended, as nearly as is known: its next sign of life did not come. What it told is not later than this."""
         alive, now = self.core.boot.alive, self.core.stamp()
         at = now if alive is None else self.core.time.mended(alive.at)
-        return now if at.utc_ms + CUT_MS >= now.utc_ms else Stamp(at.utc_ms + CUT_MS, at.boot, at.mono_ms)
+        if at.utc_ms + CUT_MS >= now.utc_ms:
+            return now
+        known = at if at.boot else now  # while nobody knows the time, nobody knows how long the cut lasted
+        return Stamp(at.utc_ms + CUT_MS, known.boot, known.mono_ms)
 
     def _mark(self) -> None:
+        sessions = [(number, session) for number, session, _ in self._running() if session is not None]
+        registers = tuple((number, s.last_mwh) for number, s in sessions if s.last_mwh is not None)
+        self.mark = self._alive(self.core.stamp(), self.core.now.mono_ns, registers)
+
+    def _alive(self, at: Stamp, mono_ns: MonoNs, registers: tuple[tuple[SlotId, MilliWh], ...]) -> AliveRecord:
+        """With what was told of a later time: the clock has gone back since."""
+        before = self.core.boot.alive if at.boot else None
+        told = {} if before is None else dict(before.told)
+        told.update(
+            (number, tx.last_ms) for number, _, tx in self._running() if tx is not None and tx.last_ms > at.utc_ms
+        )
+        return AliveRecord(at, mono_ns, registers, tuple(told.items()), 0 if before is None else _known_ms(before))
+
+    def _running(self) -> list[tuple[SlotId, Session | None, Transaction | None]]:
+        """What runs, and what the last boot left and nobody has taken up yet."""
         core = self.core
-        running = [(slot.id, slot.session.last_mwh) for slot in core.slots if slot.session is not None]
-        registers = tuple((number, register) for number, register in running if register is not None)
-        self.mark = AliveRecord(core.stamp(), core.now.mono_ns, registers)
+        running = [(slot.id, slot.session, slot.tx) for slot in core.slots]
+        return running + [(number, *left) for number, left in core.transactions.left.items()]
+
+    def moved(self) -> None:
+        """The clock has moved: the last sign of life no longer says what is told of running transactions."""
+        if any(slot.session is not None for slot in self.core.slots):
+            self.leave_mark()
 
     # --- the time is known ---
 
@@ -89,22 +118,29 @@ class Timekeeping:
         core, mend = self.core, self._mend
         mark("time.mended")
         puts, changed = [], []
+        fresh: set[SessionId] = set()  # nothing was told of these yet
+        last: dict[SessionId, UtcMs] = {}
         for queued in core.connection.outbox.records:
-            told = queued.told if queued is core.connection.rpc.out else self._mended(queued.told)
+            told = queued.told
+            if isinstance(told, TransactionTold) and told.kind == "started" and told.at.boot:
+                fresh.add(told.session)
+            told = self._mended(told, fresh)
+            if isinstance(told, TransactionTold):
+                last[told.session] = told.at.utc_ms
             if told is not queued.told:
                 queued.told, queued.stored = told, False
                 changed.append(queued)
                 puts.append(Record("outbox", queued.key, queued.record(core.policies.version)))
-        running = [(slot.session, slot.tx) for slot in core.slots]
-        for session, tx in [*running, *core.transactions.left.values()]:
+        for number, session, tx in self._running():
             if session is not None:
                 session.started = mend(session.started)
             if tx is not None:
+                least = 0 if tx.id in fresh else self._least(number)
                 tx.started = mend(tx.started)
-                tx.last_ms = tx.started.utc_ms
-                tx.samples = self._samples(tx.samples)
+                tx.last_ms = max(tx.started.utc_ms, least, last.get(tx.id, 0))
+                tx.samples = self._samples(tx.samples, least)
         if self.mark is not None:
-            self.mark = AliveRecord(mend(self.mark.at), self.mark.mono_ns, self.mark.registers)
+            self.mark = self._alive(mend(self.mark.at), self.mark.mono_ns, self.mark.registers)
         core.persist((*puts, *core.transactions.records(), *self.records()), (), True, self._stored, changed)
         core.metering.told_ms = 0  # and what was told before has a time that is not of these instants
         core.metering.realign()
@@ -115,18 +151,36 @@ class Timekeeping:
         for queued in changed if ok else ():
             queued.stored = True
 
-    def _mend(self, stamp: Stamp) -> Stamp:
-        """Nothing that waits to be told lies in the future."""
+    def _mend(self, stamp: Stamp, least: UtcMs = 0) -> Stamp:
+        """Not into the future, nor to before what was told earlier of the same transaction. What has a time may have been sent."""
         mended, now = self.core.time.mended(stamp), self.core.stamp()
-        return now if mended.utc_ms > now.utc_ms else mended
+        return stamp if mended is stamp else Stamp(max(min(mended.utc_ms, now.utc_ms), least))
 
-    def _samples(self, samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
-        return tuple(msgspec.structs.replace(s, at=self._mend(s.at)) for s in samples)
+    def _least(self, slot: SlotId) -> UtcMs:
+        """What earlier boots told of a transaction on this slot is not later: by their last sign of life, and by when this boot began.
 
-    def _mended(self, told: Told) -> Told:
+        Where the time that has become known contradicts the two it may be right; but what was told was told.
+        """
+        alive, core = self.core.boot.alive, self.core
+        known_ms = 0 if alive is None else _known_ms(alive)
+        if alive is None or not known_ms:
+            return 0
+        least = max(known_ms, dict(alive.told).get(slot, 0))
+        began_ms = core.time.utc_ms(core.now) - (core.now.mono_ns - core.metering.booted_ns) // MILLISECOND
+        most = max(least, known_ms + CUT_MS)
+        if began_ms >= least:
+            return min(most, began_ms)
+        mark("time.contradicted")
+        return most
+
+    def _samples(self, samples: tuple[Sample, ...], least: UtcMs) -> tuple[Sample, ...]:
+        return tuple(msgspec.structs.replace(s, at=self._mend(s.at, least)) for s in samples)
+
+    def _mended(self, told: Told, fresh: set[SessionId]) -> Told:
         if not isinstance(told, TransactionTold):
             return told
-        at = self._mend(told.at)
+        least = 0 if told.session in fresh else self._least(told.slot)
+        at = self._mend(told.at, least)
         if at is told.at and not any(sample.at.boot for sample in told.samples):
             return told
-        return msgspec.structs.replace(told, at=at, samples=self._samples(told.samples))
+        return msgspec.structs.replace(told, at=at, samples=self._samples(told.samples, least))

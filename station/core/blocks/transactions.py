@@ -48,8 +48,10 @@ class Transactions:
         core, alive = self.core, self.core.boot.alive
         for record in image.get("session", {}).values():
             assert isinstance(record, SessionRecord)
-            self.left[record.slot] = restored(record)
-            session, slot = self.left[record.slot][0], core.slot(record.slot)
+            session, tx = self.left[record.slot] = restored(record)
+            slot = core.slot(record.slot)
+            if tx is not None and alive is not None:
+                tx.last_ms = max(tx.last_ms, dict(alive.told).get(record.slot, 0))
             if session is None or slot is None or session.last_mwh is None:
                 continue
             for number, register_mwh in alive.registers if alive is not None else ():

@@ -79,9 +79,10 @@ class Visits:
         core.deadlines.cancel(Due.BOARD_READY)
         for slot in core.slots:
             slot.holds &= ~Hold.NOT_READY
-            if slot.power_closed:  # it was never permitted in this boot; an output may outlive the process that set it
-                core.emit(PermitPower(slot.id, False))
-                core.emit(Offer(slot.id, None))
+            # Nothing was permitted in this boot. An output may outlive the process that set it, and close the contactor later.
+            core.emit(PermitPower(slot.id, False))
+            core.emit(Offer(slot.id, None))
+            if slot.power_closed:
                 core.faults.found(Cause.CONTACTOR_WELDED, slot.id)
             left = core.transactions.take(slot)
             fate = BOOT[_found(slot), left is not None]

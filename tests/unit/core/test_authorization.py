@@ -57,7 +57,9 @@ def test_nobody_gets_energy_without_authorization() -> None:
     bench.pilot(Pilot.C)
     bench.answer_all()
     bench.wait(7200)
-    assert not [e for e in bench.effects if isinstance(e, PermitPower) or (isinstance(e, Offer) and e.limit_ma)]
+    assert not [
+        e for e in bench.effects if (isinstance(e, PermitPower) and e.allowed) or (isinstance(e, Offer) and e.limit_ma)
+    ]
     tap(bench, CARD, info())
     assert PermitPower(1, True) in bench.effects
 

@@ -243,3 +243,13 @@ def test_power_that_outlived_its_process_is_withdrawn_before_anything_else() -> 
     effects = bench.give(BoardReady())
     assert effects[0] == PermitPower(1, False)
     assert Offer(1, None) in effects
+
+
+def test_a_permission_that_outlived_its_process_is_withdrawn_before_the_contactor_can_close() -> None:
+    """It was given, the process died, and only now the vehicle asks: nobody would be billed for what it draws."""
+    bench = CoreBench(ready=False, board=False)
+    bench.give(VehicleChanged(1, Pilot.B))
+    bench.give(PowerReported(1, False))
+    effects = bench.give(BoardReady())
+    assert effects.index(PermitPower(1, False)) < effects.index(Offer(1, None))
+    assert bench.core.slots[0].faults is None

@@ -163,6 +163,23 @@ def test_how_it_clears(cause: Cause) -> None:
     assert told(bench, where(cause))[1] == "NoError"
 
 
+@pytest.mark.parametrize("cause", [cause for cause, row in FAULTS.items() if row.clears is Clears.UNPLUG])
+@pytest.mark.parametrize("left_first", [False, True])
+def test_what_unplugging_clears_is_over_where_nobody_is_plugged(cause: Cause, left_first: bool) -> None:
+    """Nobody was there at all, or left while the board still reported it: then its end is for the board to tell."""
+    bench = CoreBench(answering=True)
+    bench.connect()
+    if left_first:
+        bench.plug()
+    begin(bench, cause)
+    if left_first:
+        bench.unplug()
+    bench.answer_all()
+    assert told(bench, 1)[0] == "Faulted"
+    gone(bench, cause)
+    assert told(bench, 1) == ("Available", "NoError")
+
+
 @BY_ROW
 def test_beginning_and_end_are_published_with_one_id(cause: Cause) -> None:
     """Power first, then the store, then the telling."""

@@ -69,7 +69,7 @@ def test_the_highest_wins(layers: int) -> None:
     assert highest(top, middle, low, state) == next(each for each in (top, middle, low, state) if each is not None)
     if top is not None:
         assert slot_light(LAMPS, SlotStatus.FAULTED, False, False, middle, low) == LAMPS.fault
-        assert main_light(LAMPS, False, False, middle, low) == LAMPS.fault
+        assert main_light(LAMPS, False, False, False, middle, low) == LAMPS.fault
 
 
 # --- on a station ---
@@ -133,6 +133,35 @@ def test_a_card_that_is_checked_breathes_white_and_a_refused_one_flickers_red_fo
     assert lamp(bench, 0) == LAMPS.refused
     bench.wait(60)
     assert lamp(bench, 0) == LAMPS.available
+
+
+def test_an_accepted_card_waits_for_a_plug_in_blue() -> None:
+    """On the station's own lamp; on a slot's too where it is the only one that can be meant."""
+    bench = online()
+    bench.tap()
+    bench.answer_all()
+    assert (lamp(bench, 0), lamp(bench, 1)) == (LAMPS.authorized, LAMPS.available)
+    bench.call("ChangeAvailability", {"connectorId": 2, "type": "Inoperative"})
+    bench.wait(61)
+    assert lamp(bench, 0) == LAMPS.available  # nobody came
+    bench.tap()
+    bench.answer_all()
+    assert (lamp(bench, 0), lamp(bench, 1)) == (LAMPS.authorized, LAMPS.authorized)
+    bench.plug()
+    assert (lamp(bench, 0), lamp(bench, 1)) == (LAMPS.available, LAMPS.authorized)
+
+
+def test_a_refusal_flickers_over_the_card_that_waits_and_falls_back_to_it() -> None:
+    bench = CoreBench()
+    bench.connect()
+    bench.tap()
+    bench.answer("Authorize", {"idTagInfo": {"status": "Accepted"}})
+    bench.tap("0499")
+    assert lamp(bench, 0) == LAMPS.asking
+    bench.answer("Authorize", {"idTagInfo": {"status": "Blocked"}})
+    assert lamp(bench, 0) == LAMPS.refused
+    bench.wait(4)
+    assert lamp(bench, 0) == LAMPS.authorized
 
 
 def test_a_command_stands_until_the_session_ends() -> None:

@@ -275,6 +275,27 @@ def test_a_final_reading_is_taken_once_the_contactor_is_open() -> None:
     assert any(isinstance(e, ReadMeter) for e in bench.effects[-40:])
 
 
+def test_a_sign_of_life_knows_the_register_of_a_session_that_nobody_has_taken_up_yet() -> None:
+    bench = charging(sample_interval_s=10)
+    bench.plug(2)
+    bench.wait(3)
+    bench.tap("04D4E5F6")
+    bench.answer_all()
+    bench.pilot(Pilot.C, 2)
+    bench.answer_all()
+    bench.wait(115)
+    known = dict(bench.disk["alive"][""].registers)
+    assert len(known) == 2
+    for _ in range(2):  # in the first boot the other slot comes first, and leaves a sign of life
+        bench = bench.restart(answering=True)
+        Meter(bench).says = "still starting"
+        booted(bench)
+    bench.wait(400)
+    assert {stop["transactionId"]: stop["meterStop"] for stop in bench.actions("StopTransaction")} == {
+        number: register // 1000 for number, register in known.items()
+    }
+
+
 @pytest.mark.parametrize("silent_s", [0, 60, 400])
 def test_what_a_cut_has_ended_waits_for_a_meter_that_boots_too(silent_s: int) -> None:
     bench = charging(sample_interval_s=10)

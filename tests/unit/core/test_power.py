@@ -94,7 +94,8 @@ def test_the_order_of_an_orderly_stop() -> None:
     bay.tap()
     bay.run(10)
     acts = [what for _, what in bay.acts()]
-    end = acts[acts.index("Offer(slot=1, limit_ma=None)") :]
+    end = acts[acts.index("PermitPower(slot=1, allowed=True)") :]
+    end = end[end.index("Offer(slot=1, limit_ma=None)") :]
     order = [what.split("(")[0] for what in end]
     assert order == ["Offer", "PermitPower", "SetLock"]
     [stop] = bay.heard("StopTransaction")  # the last reading came after the contactor had opened

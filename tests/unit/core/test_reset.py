@@ -82,6 +82,7 @@ def test_a_soft_reset_stops_transactions_first_and_tells_why() -> None:
 @spec("1.6", "16-RESET-01")
 def test_a_vehicle_that_does_not_let_go_delays_a_soft_reset_by_three_seconds() -> None:
     bench = charging()
+    bench.effects.clear()
     reset(bench, "Soft")
     bench.wait(2.9)
     assert PermitPower(1, False) not in bench.effects

@@ -8,7 +8,7 @@ import pytest
 
 from hal.actions import PermitPower
 from hal.signals import BoardReady, FaultAcknowledged
-from hal.units import Pilot
+from hal.units import SECOND, Pilot
 from station.core.boot import BootInfo, begin
 from station.core.effects import Shutdown
 from station.words.common import BootReason, StopReason
@@ -16,11 +16,12 @@ from station.words.records import BootRecord
 from station.words.settings import Settings
 from tests.builders import CARD, START_UTC_MS, CoreBench
 
-MINUTE_MS = 60_000
+MINUTE_NS = 60 * SECOND
+HOUR_NS = 60 * MINUTE_NS
 
 
-def boot_after(last: BootRecord | None, os_boot: str = "os-1", now_ms: int = START_UTC_MS) -> BootInfo:
-    return begin({"boot": {"": last}} if last else {}, BootInfo(os_boot, True, "nonce"), now_ms)
+def boot_after(last: BootRecord | None, os_boot: str = "os-1", mono_ns: int = HOUR_NS) -> BootInfo:
+    return begin({"boot": {"": last}} if last else {}, BootInfo(os_boot, True, "nonce"), mono_ns)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,8 @@ def test_why_a_boot_happened(last: BootRecord | None, os_boot: str, reason: Boot
 
 def crashed(bench: CoreBench, os_boot: str = "os-1", **options: Any) -> CoreBench:
     """The program fell over and was started again."""
+    if os_boot == "os-1":  # the monotonic clock runs on
+        options = {"mono_ns": bench.mono_ns, "utc_ms": bench.utc_ms, **options}
     later = bench.restart(boot=BootInfo(os_boot, True, "again"), answering=True, **options)
     later.give(BoardReady())
     return later
@@ -84,14 +87,24 @@ def test_three_restarts_within_ten_minutes(minutes: tuple[int, ...], safe: bool)
     last = BootRecord(1, "os-1")
     boot = boot_after(last)
     for minute in minutes:
-        boot = boot_after(last, now_ms=START_UTC_MS + minute * MINUTE_MS)
+        boot = boot_after(last, mono_ns=HOUR_NS + minute * MINUTE_NS)
         last = BootRecord(boot.count, "os-1", None, boot.recent_ms, not boot.safe)
     assert boot.safe is safe
 
 
-def test_a_clock_that_stepped_back_makes_no_ten_minutes() -> None:
-    last = BootRecord(9, "os-1", None, (START_UTC_MS, START_UTC_MS + MINUTE_MS))
-    assert not boot_after(last, now_ms=START_UTC_MS - 3_600_000).safe
+def test_restarts_of_another_boot_of_the_operating_system_do_not_count() -> None:
+    last = BootRecord(9, "os-1", None, (1_000, 2_000))
+    assert boot_after(last, mono_ns=MINUTE_NS).safe
+    assert not boot_after(last, "os-2", mono_ns=MINUTE_NS).safe
+    assert boot_after(last, "os-2", mono_ns=MINUTE_NS).recent_ms == ()
+
+
+def test_a_clock_that_steps_hides_no_restart() -> None:
+    bench = running()
+    for utc_ms in (0, START_UTC_MS + 86_400_000, START_UTC_MS - 3_600_000):
+        bench.wait(120)
+        bench = crashed(bench, utc_ms=utc_ms)
+    assert bench.core.boot.safe
 
 
 @pytest.mark.parametrize("how", ["reset", "shutdown", "power"])

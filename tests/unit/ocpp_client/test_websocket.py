@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from ocpp_client import link
-from ocpp_client.websocket import Endpoint, Messages, Opening, check_url
+from ocpp_client.websocket import Endpoint, Messages, Opening, check_url, whole_text
 from tests.spec import spec
 
 
@@ -96,7 +100,7 @@ def test_nothing_is_logged_even_with_debug_on(caplog: pytest.LogCaptureFixture) 
         opening = Opening(check_url("ws://h/", "CP"), ("ocpp1.6",), bytes(16))
         opening.request("CP", b"SECRET")
         opening.receive(b"HTTP/1.1 401 No\r\n\r\n")
-        messages = Messages(100)
+        messages = Messages(100, bytes)
         messages.send(b"SECRET")
         messages.receive(b"\x81\x00\x83\x00")
     assert caplog.records == []
@@ -104,7 +108,7 @@ def test_nothing_is_logged_even_with_debug_on(caplog: pytest.LogCaptureFixture) 
 
 @pytest.mark.parametrize("reason", ["", "x" * 123, "x" * 124, "é" * 62, "☃" * 100])
 def test_close_reasons_are_cut_between_characters(reason: str) -> None:
-    frame = Messages(100).close(1000, reason)
+    frame = Messages(100, bytes).close(1000, reason)
     assert len(frame) - 6 <= 125
     mask = frame[2:6]
     payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(frame[6:]))
@@ -113,9 +117,47 @@ def test_close_reasons_are_cut_between_characters(reason: str) -> None:
 
 
 def test_an_endless_message_of_small_fragments_is_bounded() -> None:
-    messages = Messages(1000)
+    messages = Messages(1000, bytes)
     assert messages.receive(b"\x01\x00") == []
     size = sys.getsizeof(messages._parts)
     for _ in range(10_000):
         assert messages.receive(b"\x00\x00") == []
     assert sys.getsizeof(messages._parts) == size
+
+
+SIZES = (0, 1, 125, 126, 127, 65535, 65536, 70_000)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_we_send_is_what_a_server_reads(size: int) -> None:
+    text = b"x" * size
+    server = ServerProtocol(state=State.OPEN)
+    server.receive_data(Messages(100_000, os.urandom).send(text))
+    (frame,) = server.events_received()
+    assert isinstance(frame, Frame)
+    assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.TEXT, True, text)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_message_in_one_piece_is_read_as_one_in_two(size: int) -> None:
+    text = "é" * (size // 2) + "x" * (size % 2)
+    data = Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+    at_once, halved = Messages(100_000, bytes), Messages(100_000, bytes)
+    assert at_once.receive(memoryview(data)) == [text]
+    assert halved.receive(data[:1]) + halved.receive(data[1:]) == [text]
+    assert at_once.receive(data + data[:2]) + at_once.receive(data[2:]) == [text, text]
+    assert at_once.heard and halved.heard
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x81\x7e\x00\x05hello",  # longer than it need be
+        b"\x81\x85\x00\x00\x00\x00hello",  # a server does not mask
+        b"\xc1\x05hello",  # compressed
+        b"\x81\x02\xc3\x28",
+        b"\x81\x7e\x00\x7f" + b"x" * 127,  # too large
+    ],
+)
+def test_what_is_not_plainly_a_message_is_the_librarys_to_judge(data: bytes) -> None:
+    assert whole_text(data, 100) is None

@@ -21,7 +21,7 @@ from sim.csms.books import (
     Status,
     Stop,
     read_books,
-    read_register,
+    read_values,
     utc_ms,
     utc_text,
 )
@@ -219,7 +219,7 @@ def test_equal_transaction_ids_on_two_connectors_stay_apart() -> None:
 
 def test_the_register_is_found_among_the_sampled_values() -> None:
     def register(*values: dict[str, str]) -> float | None:
-        return read_register({"timestamp": at(), "sampled_value": list(values)}).register_wh
+        return read_values({"timestamp": at(), "sampled_value": list(values)}).register_wh
 
     assert register({"value": "12.5"}) == 12.5
     assert register({"value": "1.25", "unit": "kWh", "measurand": "Energy.Active.Import.Register"}) == 1250

@@ -19,11 +19,14 @@ from sim.plan import (
     ClockFault,
     Command,
     ContactorFault,
+    CsmsFault,
     NetworkFault,
+    Operate,
     Plan,
     Plug,
     PowerCut,
     PressStop,
+    ProgramFault,
     ReleaseStop,
     Shape,
     Tap,
@@ -78,6 +81,13 @@ def test_a_visit_arms_most_promises_and_breaks_none() -> None:
         "every call of the CSMS is answered once, in order",
         "every Ask is answered once",
         "a faulted slot shows red",
+        *(
+            f"OCPP {rule}"
+            for rule in (
+                *("retry-bytes", "asked-again", "told-twice", "boot-interval", "start-denied", "transaction-data"),
+                *("answer-known", "answer-once", "answer-due", "answer-status", "answer-refused", "error-code"),
+            )
+        ),
     }
 
 
@@ -117,6 +127,9 @@ def test_a_visit_arms_most_promises_and_breaks_none() -> None:
         ("every copy is the same", VISIT, (NetworkFault(at_s=20.3, for_s=200, how="half_open"),), {}),
         ("calls of the CSMS come first", (INOPERATIVE,), (), {}),
         ("a faulted slot shows red", (), (BoardFault(at_s=100, for_s=30),), {}),
+        ("every Ask is answered once", (Operate(at_s=100, what="unlock"),), (), {}),
+        ("no power in safe mode", VISIT, (ProgramFault(at_s=100, times=3),), {}),
+        ("OCPP boot-interval", (), (CsmsFault(at_s=0, for_s=900, how="rejected"),), {}),
         ("time-stamps are right once the clock is trusted", VISIT, (ClockFault(at_s=100, by_s=-600),), {}),
     ],
 )

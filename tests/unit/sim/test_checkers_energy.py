@@ -15,6 +15,8 @@ from sim.checkers.energy import Apart, Bill, Register, TrueEnergy
 from sim.checkers.eyes import Promise
 from sim.plan import MeterFault, Plan
 from station.core.effects import Wake
+from station.words.common import Stamp
+from station.words.records import AliveRecord
 from station.words.settings import Settings
 from tests.unit.sim.checker_bench import ACCEPTED, CARD, Bench, broken, event
 
@@ -186,6 +188,23 @@ def test_who_has_to_believe_a_wrong_clock_is_excused() -> None:
     bench.visit()
     start(bench, 3600)
     assert promise.armed == 0
+
+
+@pytest.mark.parametrize(("ahead_ms", "judged"), [(0, True), (60_000, False)])
+def test_a_clock_behind_the_last_sign_of_life_is_not_believed(ahead_ms: int, judged: bool) -> None:
+    promise = RightTime()
+    bench = Bench(promise, boot=False)
+    bench.disk.image = {"alive": {"": AliveRecord(Stamp(bench.world.true_utc_ms + ahead_ms), 0)}}
+    bench.boot()
+    if not judged:
+        bench.wait(90)
+    bench.give(Wake(), bench.persist(event("status-changed.v1", "slot/1")))  # of the beginning of time
+    assert bool(promise.armed) is judged
+    bench.wait(90)
+    bench.online()
+    answer_time(bench, 0)
+    with broken(promise, "event status-changed.v1"):
+        bench.give(Wake(), bench.persist(event("status-changed.v1", "slot/1", 2)))
 
 
 def test_an_answer_that_travelled_long_may_be_off_by_as_much() -> None:

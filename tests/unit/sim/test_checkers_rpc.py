@@ -11,11 +11,12 @@ from hal.units import Colour, Light, LockState, Pattern
 from ocpp_client.link import LinkDown
 from sim.checkers.boots import Inoperative
 from sim.checkers.eyes import Promise
-from sim.checkers.frames import Specification
+from sim.checkers.frames import specification
 from sim.checkers.lamps import Full, Recovered, Red
 from sim.checkers.liveness import BothAgree, NothingPending, Open
 from sim.checkers.rpc import AnsweredOnce, AskedOnce, OneOut, PeopleFirst, TheirsFirst
 from sim.csms.oracle_books import Violation
+from sim.csms.oracle_rules import RULES
 from sim.plan import LockFault, Plan
 from station.core.effects import Answer, Ask, Wake
 from station.words.commands import ClearCache
@@ -256,14 +257,20 @@ def test_what_was_taken_back_or_rejected_does_not() -> None:
 # --- the specification, and the end ---
 
 
-def test_the_csms_finds_nothing_wrong() -> None:
-    promise = Specification()
-    bench = online(promise)
+def test_each_rule_of_the_specification_is_a_promise() -> None:
+    promises = {promise.name: promise for promise in specification()}
+    assert set(promises) == {f"OCPP {rule}" for rule in RULES}
+    bench = online(*promises.values())
+    bench.csms.armed = {"frame": 4, "time-order": 2}
     bench.out("Heartbeat", {})
-    bench.csms.violations.append(Violation(7, "CP1", "frame", "no message of OCPP-J"))
-    with broken(promise, "CP1: frame: no message"):
-        bench.settle()
-    assert promise.armed == 4
+    bench.settle()
+    assert {name: promise.armed for name, promise in promises.items() if promise.armed} == {
+        "OCPP frame": 4,
+        "OCPP time-order": 2,
+    }
+    bench.csms.violations.append(Violation(7, "CP1", "time-order", "transaction 1 goes back"))
+    with broken(promises["OCPP time-order"], "CP1: transaction 1 goes back"):
+        bench.out("Heartbeat", {})
 
 
 def test_nothing_stays_pending() -> None:

@@ -276,5 +276,11 @@ def test_restarts_that_are_explained_do_not_count() -> None:
     for _ in range(5):
         bench.wait(301)
         bench.boot()
+    bench.wait(601)
+    for _ in range(2):
+        bench.boot()
+    bench.cut()  # without supply the count begins anew
+    for _ in range(3):
+        bench.boot()
     bench.give(CableChanged(1, True, 32_000), *permit())
     assert not promise.armed

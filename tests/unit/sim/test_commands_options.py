@@ -1,18 +1,16 @@
-"""What the options of `station-sim` come to, and the completion scripts and plans that go with them."""
+"""What the options of `station-sim` come to, and the completion scripts that go with them."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sim import cli, completion, live_plan, options, plan
+from sim import cli, completion, options
 from station.words.common import TokenStatus
 from station.words.settings import TEMPLATES
 
@@ -151,50 +149,3 @@ def test_help_teaches() -> None:
         next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)).choices["run"].format_help()
     )
     assert "exit status:" in run_help
-
-
-# --- plans ------------------------------------------------------------------------------------------------------------
-
-RUSH: dict[str, Any] = {
-    "for_s": 60,
-    "actions": [{"do": "plug", "at_s": 1, "slot": 2}, {"do": "tap", "at_s": 2, "card": "04A1"}],
-    "faults": [{"fault": "lock", "at_s": 3, "for_s": 2}],
-}
-
-
-def test_a_plan_is_read_from_json_and_yaml(tmp_path: Path) -> None:
-    (tmp_path / "p.json").write_text(json.dumps(RUSH))
-    (tmp_path / "p.yaml").write_text("for_s: 60\nactions:\n- {do: plug, at_s: 1, slot: 2}\n- {do: tap, at_s: 2, card: 04A1}\n"
-                                     "faults:\n- {fault: lock, at_s: 3, for_s: 2}\n")  # fmt: skip
-    one, other = live_plan.load(tmp_path / "p.json"), live_plan.load(tmp_path / "p.yaml")
-    assert one == other
-    assert one.actions[0] == plan.Plug(at_s=1, slot=2)
-    live_plan.check(one, 1, 2)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"actions":[{"do":"fly","at_s":1}]}', '{"for_s":-1}'])
-@pytest.mark.parametrize("name", ["p.json", "p.yaml"])
-def test_a_plan_that_cannot_be_read(text: str, name: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(text)
-    with pytest.raises(live_plan.BadPlan, match=name):
-        live_plan.load(tmp_path / name)
-
-
-def test_what_a_plan_cannot_have_live_is_listed_before_it_begins() -> None:
-    wanted = plan.Plan(
-        actions=(
-            plan.Tap(at_s=0, card="x", station=3),
-            plan.Plug(at_s=0, slot=9),
-            plan.Plug(at_s=0, car="tank"),
-            plan.Command(at_s=0, action="Reset"),
-            plan.Tap(at_s=0, card="fine"),
-        ),
-        faults=(plan.ClockFault(at_s=0), plan.LockFault(at_s=0), plan.NetworkFault(at_s=0, how="401")),
-    )
-    with pytest.raises(live_plan.BadPlan) as caught:
-        live_plan.check(wanted, 2, 2)
-    told = str(caught.value).splitlines()
-    assert [line.partition(":")[0] for line in told] == [
-        "actions[0]", "actions[1]", "actions[2]", "actions[3]", "faults[0]", "faults[2]"
-    ]  # fmt: skip
-    assert "there are 0 to 1" in told[0] and "each station has 2" in told[1] and "zoe-r110" in told[2]

@@ -35,6 +35,14 @@ EXCUSED: Final[dict[str, tuple[Any, Story]]] = {
         ClockFault(at_s=0, by_s=-9),
         both(told("Available"), lambda b: b.status(1, "Preparing", timestamp=b.at(-9))),
     ),
+    "status-order: the time came by a slow link": (
+        NetworkFault(at_s=0, for_s=9, how="latency"),
+        both(told("Available"), lambda b: b.status(1, "Preparing", timestamp=b.at(-9))),
+    ),
+    "time-future: a cut without a clock": (
+        ClockFault(at_s=0, how="1970"),
+        lambda b: b.status(1, "Available", timestamp=b.at(65)),
+    ),
     "one-call: the network held it back": (NetworkFault(at_s=0, for_s=9, how="stall"), unanswered(0.01)),
     "transition: the network lost one": (
         NetworkFault(at_s=0, for_s=9, how="half_open"),
@@ -65,6 +73,14 @@ NOT_EXCUSED: Final[dict[str, tuple[Any, Story]]] = {
     "register: it only froze": (MeterFault(at_s=0, how="freeze"), sampled(150, 149)),
     "register: not yet": (MeterFault(at_s=9999, how="backwards"), sampled(150, 149)),
     "time-future: not so far": (ClockFault(at_s=0, by_s=60), lambda b: b.status(1, "Available", timestamp=b.at(3600))),
+    "time-future: a minute is no sign of life": (
+        NetworkFault(at_s=0, for_s=9, how="latency"),
+        lambda b: b.status(1, "Available", timestamp=b.at(65)),
+    ),
+    "status-order: long over": (
+        NetworkFault(at_s=0, for_s=9, how="latency"),
+        later(200, both(told("Available"), lambda b: b.status(1, "Preparing", timestamp=b.at(-9)))),
+    ),
     "time-past: whatever the clock": (
         ClockFault(at_s=0, how="1970"),
         lambda b: b.status(1, "Available", timestamp="1970-01-01T00:00:00Z"),

@@ -60,8 +60,8 @@ def test_a_file_beside_the_toml(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ("line", "words"),
     [
         ('compat = "loose"', "loose"),
-        ("files = 3", "unknown key; allowed: file, compat"),
-        ("file = 3", "expected `str`"),
+        ("files = 3", "is file meant?; allowed: file, compat"),
+        ("file = 3", "3 is not a text"),
     ],
 )
 def test_mistakes(tmp_path: Path, line: str, words: str) -> None:
