@@ -197,14 +197,14 @@ class Charger:
         if self._offer_ma is None or self.stalled or not self._live:
             return 0.0
         profile = self.profile
-        limit_ma: float = profile.max_ma
+        limit_ma = float(profile.max_ma)
         if self.direct:
             limit_ma = profile.dc_w * 1e6 / (self.phases * NOMINAL_MV * POWER_FACTOR)
         elif self.phases == 1 and profile.one_phase_ma:
-            limit_ma = profile.one_phase_ma
-        current_ma = min(limit_ma, self._offer_ma - profile.margin_ma)
+            limit_ma = float(profile.one_phase_ma)
+        current_ma = min(limit_ma, float(self._offer_ma - profile.margin_ma))
         if self.overdraw_ma:
-            current_ma = self._offer_ma + self.overdraw_ma
+            current_ma = float(self._offer_ma + self.overdraw_ma)
         active_ma = sqrt(max(0.0, current_ma**2 - profile.reactive_ma**2))
         return active_ma * self._mains_mv * POWER_FACTOR / 1000
 

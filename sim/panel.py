@@ -131,13 +131,13 @@ def _link(view: StationView) -> tuple[str, str]:
 
 
 def _summary(shot: Snapshot, width: int, height: int) -> list[Text]:
-    """How all stations stand, and the loop; two lines where it is narrow and high."""
+    """How all stations stand, and the loop; two lines where that is too long for one and there is room."""
     if shot.summary is None:
         return []
     counts = shot.summary.counts
     text = one_line(*(_counted(name, counts[name]) for name in CLASSES if counts[name] or name not in _SELDOM))
     late = one_line((f"loop late by {shot.summary.late}", "dim"))
-    if width >= WIDE:
+    if text.cell_len + late.cell_len <= width:
         return [text.append_text(late)]
     return [text, late] if height >= LOW else [text]
 

@@ -46,7 +46,7 @@ exit status:
   3  a station was never accepted by the CSMS
 
 examples:
-  station-sim run --csms ws://127.0.0.1:9000/ocpp --id CP1 --drivers
+  station-sim run --csms ws://127.0.0.1:9000 --id CP1 --drivers
       people come, plug, tap, charge and leave, until Ctrl-C
   station-sim run --csms wss://csms.example/ocpp --id CP1 --password-file secret --ca ca.pem --frames --pretty
       basic authentication, a root of your own, and every message on the screen
@@ -57,8 +57,8 @@ examples:
       press buttons and wait, in words or as {"id": 1, "do": "plug", "slot": 1}; an answer a line, status 1 if one failed
   station-sim run --csms ws://127.0.0.1:9000 --plan plans/smoke-test.yaml --report junit --report-file report.xml
       a plan in real time, and what became of each thing that it expects
-  station-sim run --csms ws://127.0.0.1:9000 --view
-      the charger on the screen, its buttons at the keyboard
+  station-sim run --csms ws://127.0.0.1:9000
+      on a terminal: the charger on the screen, its buttons at the keyboard, where ? explains them; --no-view gives lines
 """
 
 

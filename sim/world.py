@@ -352,8 +352,8 @@ class World(Runner):
 
     def _framed(self, unit: Unit, out: bool, frame: str | bytes) -> None:
         try:
-            decoded = msgspec.json.decode(frame)
-        except msgspec.DecodeError:
+            decoded = msgspec.json.decode(frame, type=list[Any])
+        except msgspec.DecodeError:  # or no message at all
             return
         for checker in self._framers:
             checker.framed(self, unit, out, decoded)

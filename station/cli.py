@@ -33,7 +33,7 @@ example station.toml:
   id = "CP1"
 
   [csms]
-  url = "ws://127.0.0.1:9000/ocpp"
+  url = "ws://127.0.0.1:9000"
 
   [board]
   driver = "sim"

@@ -5,7 +5,7 @@
     template = "two-sockets-22kw"     # or the slots one by one: [[slot]] kind = "socket", max_current_a = 32, ...
 
     [csms]
-    url = "ws://127.0.0.1:9000/ocpp"  # the identity is appended
+    url = "ws://127.0.0.1:9000"  # the identity is appended
     password_file = "password"        # or nothing
 
     [board]

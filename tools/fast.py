@@ -23,6 +23,7 @@ SOURCES: Final = ("hal", "station", "statemachine", "ocpp_client", "leds", "mete
 # What a step, a frame or a look of the judges runs through. A class stands here only together with all that inherits from it; files that
 # define structs are left out, since mypyc forgets the keywords of a class statement (`frozen=True`).
 COMPILED: Final = (
+    "hal/deadlines.py",
     "statemachine/slot.py",
     "statemachine/claims.py",
     "ocpp_client/link.py",
@@ -34,10 +35,12 @@ COMPILED: Final = (
     "meter/*.py",
     "station/core/*.py",
     "station/core/blocks/*.py",
+    "sim/charger.py",
     "sim/disk.py",
     "sim/pipe.py",
     "sim/scheduler.py",
     "sim/slot.py",
+    "sim/vehicle.py",
     "sim/csms/oracle*.py",
     "sim/checkers/*.py",
 )

@@ -74,7 +74,7 @@ def snapshot() -> Snapshot:
         world.run(POINT_S)
         curve.append(sum(board.true_power_mw(slot.number) for slot in board.slots) // 1000)
     return Snapshot(
-        view=look(_seen(world), STATION),
+        view=look(seen(world), STATION),
         utc_ms=world.clock.now().os_utc_ms,
         supply_a=world.units[STATION].plan.shape.supply_ma / 1000,
         card="04D4E5F6",
@@ -86,7 +86,7 @@ def snapshot() -> Snapshot:
     )
 
 
-def _seen(world: World) -> Live:
+def seen(world: World) -> Live:
     """The world as what `look` looks at."""
     host: Any = SimpleNamespace(clock=world.clock)
     host.clock = SimpleNamespace(mono_ns=lambda: world.clock.mono_ns, now=world.clock.now)

@@ -148,7 +148,7 @@ class Eyes(Checker):
     def framed(self, world: World, unit: Unit, out: bool, frame: list[Any]) -> None:
         view = self._views[unit.id]
         view.now_ns = world.clock.now().mono_ns
-        kind, number = (frame[0], frame[1]) if type(frame) is list and len(frame) > 1 else (0, None)
+        kind, number = (frame[0], frame[1]) if len(frame) > 1 else (0, None)
         if type(number) is not str:
             return
         if kind == 2:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from hal.clock import Deadlines, Due, Now, Rng
+from hal.clock import Due, Now, Rng
+from hal.deadlines import Deadlines
 from hal.disk import Persist, Record, RecordKey, Stored, StoreFailed
 from hal.signals import (
     BoardFault,

@@ -72,6 +72,7 @@ LONGEST_S: Final = 2.5  # a life, where the moment does not come
 OFFLINE: Final = 0.2  # of the lives the CSMS is out of reach
 # So long after a boot the operator says that all is well: a killed station finds contactors closed, or in the end no longer trusts itself.
 TURNS_KEY_S: Final = 0.1
+WHAT: Final = "connector, card, Wh, register"
 STUCK_S: Final = 20.0
 SETTLES_S: Final = 60.0
 COMMIT_MS: Final = (
@@ -97,31 +98,40 @@ class Drill:
         self._maybe: set[str] = set()  # ... and those that were asked for since
 
     async def run(self) -> None:
+        """Play it and judge it."""
         announce(self.folder)
-        wire = self.folder / "wire"
         shape = TEMPLATES[TEMPLATE]
         self.hardware = Hardware(
             shape, self._seed, HARDWARE_SPEED, lambda one: self._at(type(one).__name__), self._boots
         )
-        await self.hardware.listen(wire)
-        async with Csms(path=self.folder / "books.jsonl", listener=self._booking) as self.csms:
-            text = TOML.format(id=CP, template=TEMPLATE, url=self.csms.url, socket=wire)
-            (self.folder / "station.toml").write_text(text)
-            people = [asyncio.create_task(self._guests(slot.number)) for slot in self.hardware.board.slots]
-            operator = asyncio.create_task(self._settings())
-            try:
-                for number in range(self.times):
-                    await self._life(number)
-                self._over = True
-                await self._last_life(people)
-            finally:
-                for task in (*people, operator):
-                    task.cancel()
-                if self._process is not None and self._process.returncode is None:
-                    self._process.kill()
-                    await self._process.wait()
-        self.hardware.close()
+        with tempfile.TemporaryDirectory(
+            prefix="wire-"
+        ) as short:  # the name of a socket has a hundred characters at most
+            wire = Path(short) / "wire"
+            await self.hardware.listen(wire)
+            async with Csms(path=self.folder / "books.jsonl", listener=self._booking) as self.csms:
+                text = TOML.format(id=CP, template=TEMPLATE, url=self.csms.url, socket=wire)
+                (self.folder / "station.toml").write_text(text)
+                await self._play()
+            self.hardware.close()
         self.judge()
+
+    async def _play(self) -> None:
+        people = [asyncio.create_task(self._guests(slot.number)) for slot in self.hardware.board.slots]
+        operator = asyncio.create_task(self._settings())
+        try:
+            for number in range(self.times):
+                await self._life(number)
+            self._over = True
+            await self._last_life(people)
+            if operator.done():
+                operator.result()
+        finally:
+            for task in (*people, operator):
+                task.cancel()
+            if self._process is not None and self._process.returncode is None:
+                self._process.kill()
+                await self._process.wait()
 
     # --- the station's lives ---
 
@@ -296,19 +306,30 @@ class Drill:
         for number, told in by_id.items():
             if any(one != told[0] for one in told):
                 self.findings.append(f"two events have the id {number}")
-        ended = [told[0].data for told in by_id.values() if told[0].kind == "session-ended"]
-        for session, times in Counter(one["session"]["id"] for one in ended).items():
-            if times > 1:
-                self.findings.append(f"session {session} ended in {times} events")
-        spoken = Counter((one["slotNumber"], one["card"], one["energyWh"], one["registerWh"]) for one in ended)
+        begun, ended = (
+            [told[0].data for told in by_id.values() if told[0].kind == kind]
+            for kind in ("session-started", "session-ended")
+        )
+        times = Counter(one["session"]["id"] for one in ended)
+        self.findings += [f"session {one} ended in {count} events" for one, count in times.items() if count > 1]
+        ran = {
+            one["session"]["id"]: one for one in begun
+        }  # these had power; others may have ended before their transaction began
+        self.findings += [f"session {one} has no end" for one in ran if one not in times]
         billed = Counter(
-            (one.start.connector, one.start.id_tag, one.wh, one.stop.meter_stop_wh)
+            (one.start.connector, one.start.id_tag, one.wh or 0, one.stop.meter_stop_wh)
             for one in self.csms.books.transactions
             if one.stop is not None
         )
-        self.findings += [f"no event session-ended for connector, card, Wh, register {one}" for one in billed - spoken]
-        self.findings += [f"session-ended without a transaction: {one}" for one in spoken - billed]
+        spoken = Counter(map(_account, ended))
+        charged = Counter(_account(one) for one in ended if one["session"]["id"] in ran or one["energyWh"])
+        self.findings += [f"no event session-ended for {WHAT} {one}" for one in (billed - spoken).elements()]
+        self.findings += [f"session-ended without a transaction: {WHAT} {one}" for one in (charged - billed).elements()]
         self.figures |= {"events": len(by_id), "events told again": sum(len(told) - 1 for told in by_id.values())}
+
+
+def _account(ended: dict[str, Any]) -> tuple[int, str, int, int]:
+    return ended["slotNumber"], ended["card"], ended["energyWh"], ended["registerWh"]
 
 
 def explained(difference: str) -> bool:
@@ -327,6 +348,8 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drill-")))
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            parser.error(f"--keep {folder}: this folder is not empty")
 
         async def play() -> Drill:
             drill = Drill(folder, args.times, args.seed, lambda line: print(line, flush=True))

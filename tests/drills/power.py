@@ -117,6 +117,8 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drill-")))
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            parser.error(f"--keep {folder}: this folder is not empty")
         try:
             result = drill(folder.resolve(), args.cuts, args.changes, args.seed, args.broken)
         except CannotTrace as error:

@@ -26,7 +26,7 @@ def test_what_a_killed_station_promised_is_kept(tmp_path: Path) -> None:
 
 
 def _what_is_missing_or_doubled_is_found(drill: Drill) -> None:
-    """The books of that drill, forged in every way that they are judged by."""
+    """The events of that drill, forged; what is wrong in the books themselves `station-sim account` finds."""
     books, events = drill.csms.books, drill.folder / "events.jsonl"
     told = events.read_bytes()
     ended = next(line for line in told.splitlines() if b"session-ended" in line)
@@ -41,9 +41,9 @@ def _what_is_missing_or_doubled_is_found(drill: Drill) -> None:
     assert len([one for one in drill.findings if one.startswith("no event session-ended")]) == len(books.transactions)
     drill.findings.clear()
     events.write_bytes(told)
-    books.transactions.append(books.transactions[0])
+    books.transactions.append(books.transactions[0])  # billed twice
     drill.judge()
-    assert any("transaction 1" in one for one in drill.findings)
+    assert len([one for one in drill.findings if one.startswith("no event session-ended")]) == 1
 
 
 def test_only_an_end_that_was_not_yet_on_the_disk_may_be_earlier_than_what_was_told() -> None:

@@ -251,6 +251,14 @@ def test_how_late_the_loop_was_is_told_to_programs(csms: str) -> None:
     assert 0 <= late["p50"] <= late["p99"] <= late["max"] and late["ticks"] >= 45
 
 
+def test_who_asks_for_it_without_a_keyboard_has_it_and_is_told(csms: str) -> None:
+    with OnTerminal("run", "--csms", csms, "--view", "--quiet", stdin=subprocess.DEVNULL) as view:
+        view.sees("CP1", "online", "standard input is no terminal: there are no keys, Ctrl-C ends")
+        view.press("\x03")
+        view.ended()
+        assert view.process.returncode == 0 and view.shown in ("", "^C")  # quiet
+
+
 def test_the_view_wants_the_keyboard_for_itself(csms: str) -> None:
     words = [sys.executable, "-m", "sim.cli", "run", "--csms", csms, "--view", "--commands", "-"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=WITHIN_S, check=False)

@@ -262,6 +262,24 @@ def test_a_plug_takes_the_oldest_authorisation() -> None:
         bench.power(card=OTHER)
 
 
+def test_a_card_shown_while_nobody_could_be_asked_does_not_wait_for_the_next_question() -> None:
+    bench, authorised, _, promise = bench_of(Settings(authorize_remote=True), online=False)
+    bench.tap()
+    bench.online()
+    remote(bench, 2)
+    bench.accept()
+    bench.wait(1)
+    bench.tap(OTHER)
+    bench.accept(OTHER)
+    bench.wait(1)
+    bench.plug(1)
+    bench.power(card=OTHER)
+    assert not promise.armed
+    bench.plug(2)
+    with broken(authorised, "was refused, not accepted"):
+        bench.power(2, name="s2")
+
+
 def test_a_plug_takes_the_authorisation_that_names_its_slot() -> None:
     bench, _, _, promise = bench_of()
     bench.tap()

@@ -6,9 +6,9 @@ import pytest
 
 from hal.actions import Offer, PermitPower, SetLock, ShowLight
 from hal.signals import AnySignal, CableChanged, CardPresented, LockReported, PowerReported, VehicleChanged
-from hal.units import Colour, Light, LockState, Pilot, SlotId
+from hal.units import SECOND, Colour, Light, LockState, Pilot, SlotId
 from sim.board import ReaderFault, SimBoard
-from sim.people import CARDS, Driver, Event, Visit, arrivals
+from sim.people import CARDS, Driver, Event, Visit, arrivals, come
 from sim.profiles import PROFILES
 from sim.scheduler import VirtualScheduler
 from sim.slot import LockFault
@@ -272,3 +272,26 @@ def test_a_plan_is_plausible(seed: int) -> None:
         others = [other for other in plan if other is not each and other.token == each.token]
         assert all(abs(other.at_s - each.at_s) > each.stay_s / 2 for other in others)
     assert len({each.profile for each in plan}) >= 3
+
+
+def test_who_comes_later_is_made_only_then() -> None:
+    """And comes at the same moment as somebody who was made at once."""
+    scheduler = VirtualScheduler()
+    scheduler.run_until(5 * SECOND)
+    made: list[tuple[int, int]] = []
+    visits = arrivals(3, 6)
+
+    class Noted:
+        def __init__(self, visit: Visit) -> None:
+            self.at_s = visit.at_s
+            made.append((scheduler.mono_ns, visit.at_s))
+
+        def begin(self, _: object, at_s: int | None = None) -> None:
+            assert at_s == 0
+
+    come(iter(visits), scheduler, Noted, 5 * SECOND)  # type: ignore[arg-type]  # only begun
+    assert not made
+    scheduler.run_until(5 * SECOND + visits[2].at_s * SECOND)
+    assert made == [((5 + visit.at_s) * SECOND, visit.at_s) for visit in visits[:3]]
+    scheduler.run_until(10**15)
+    assert len(made) == 6
