@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from hal.units import SECOND, Cause
+from hal.units import SECOND
 from ocpp_client.link import check_profile
 from sim.board import SimBoard
 from sim.live import NoWire
@@ -28,7 +28,6 @@ What: TypeAlias = Literal["link", "process", "power"]
 
 MISHAPS: Final[tuple[What, ...]] = ("link", "link", "process", "power")
 LASTS_S: Final[dict[What, tuple[int, int]]] = {"link": (60, 600), "process": (1, 20), "power": (30, 300)}
-LOOKS_S: Final = 60  # after a station was killed, the operator looks at what it has found on its return
 RETURNS_S: Final = 180  # after the station is back, and so much more for each further slot, drivers look at their cars
 TEXTS: Final[dict[What, tuple[str, str]]] = {
     "link": ("the link is cut", "the link is there again"),
@@ -127,17 +126,6 @@ class Chaos:
             self._host.boot(self._unit)
             for driver in self._drivers:
                 driver.look_again(RETURNS_S * driver.slot)
-            self._host.scheduler.call_at(self._host.scheduler.now().mono_ns + LOOKS_S * SECOND, self._inspect)
-
-    def _inspect(self) -> None:
-        """The operator has a look at each contactor that is said to be welded; one that is open does its duty."""
-        core = self._unit.core
-        for slot in core.slots if core is not None else ():
-            if any(fault.cause is Cause.CONTACTOR_WELDED for fault in slot.faults or ()) and not slot.power_closed:
-                self._tell(
-                    "chaos", "inspected", f"the operator finds the contactor of slot {slot.id} in order", slot=slot.id
-                )
-                self._board.acknowledge(slot.id)
 
     def _say(self, one: Mishap, index: int, **more: Any) -> None:
         self._tell("chaos", f"{one.what}-{'back' if index else 'gone'}", TEXTS[one.what][index], **more)

@@ -229,6 +229,9 @@ FAULTS: Final[dict[Cause, FaultRow]] = {
 }
 
 
+LATCHED: Final = (Clears.ACKNOWLEDGED, Clears.SERVICE)
+
+
 class By(enum.IntFlag):
     """Who says that a fault's condition holds. One that both say is gone when both have taken it back."""
 
@@ -248,7 +251,7 @@ class Fault:
         self.id = number
         self.detail = detail
         self.by = by
-        self.latched = self.row.clears in (Clears.ACKNOWLEDGED, Clears.SERVICE)
+        self.latched = self.row.clears in LATCHED
         self.clears_ns: MonoNs | None = None  # when it is looked at again
         self.ends_ns: MonoNs | None = None  # when it ends a suspended session
 

@@ -208,18 +208,8 @@ class StationCore:
     def image(self) -> Image:
         """What the disk should hold: equal to the fold of its durable records whenever nothing is on its way there."""
         image: Image = {}
-        for block in (
-            self.provisioning,
-            self.transactions,
-            self.delivery,
-            self.timekeeping,
-            self.tokens,
-            self.authorization,
-            self.availability,
-            self.faults,
-            self.events,
-            self.connection,
-        ):
+        keepers = (self.provisioning, self.transactions, self.delivery, self.timekeeping, self.tokens)
+        for block in (*keepers, self.authorization, self.availability, self.faults, self.events, self.connection):
             for record in block.records():
                 image.setdefault(record.kind, {})[record.key] = record.body  # type: ignore[assignment]
         return image
@@ -379,6 +369,7 @@ DUE: Final[dict[Due, Callable[[StationCore, SlotId], None]]] = {
     Due.EV_READY: lambda core, slot: core.power.ev_ready_passed(slot),
     Due.CONNECTION: lambda core, slot: core.authorization.connection_timeout(slot),
     Due.IDLE: lambda core, slot: core.demand.look(slot),
+    Due.OVER_CURRENT: lambda core, slot: core.demand.look(slot),
     Due.FULL: lambda core, slot: core.demand.full(slot),
     Due.DRAWING: lambda core, slot: core.demand.drawing_again(slot),
     Due.FAULT_RETRY: lambda core, slot: core.faults.retry(slot),
@@ -397,5 +388,4 @@ DUE: Final[dict[Due, Callable[[StationCore, SlotId], None]]] = {
     Due.RETRY: lambda core, slot: None,  # waking is enough: the connection pumps at the end of every step
     Due.ASK: lambda core, slot: core.connection.ask_late(),
     Due.RESTART: lambda core, slot: core.provisioning.restart_due(),
-    Due.OVER_CURRENT: lambda core, slot: core.demand.look(slot),
 }

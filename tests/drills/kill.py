@@ -71,7 +71,6 @@ DELAYS_MS: Final = (0, 0, 0, 1, 3, 10, 50)  # after that moment
 LONGEST_S: Final = 2.5  # a life, where the moment does not come
 OFFLINE: Final = 0.2  # of the lives the CSMS is out of reach
 # So long after a boot the operator says that all is well: a killed station finds contactors closed, or in the end no longer trusts itself.
-TURNS_KEY_S: Final = 0.1
 WHAT: Final = "connector, card, Wh, register"
 STUCK_S: Final = 20.0
 SETTLES_S: Final = 60.0
@@ -200,11 +199,6 @@ class Drill:
 
     def _boots(self) -> None:
         self._booted.set()
-        asyncio.get_running_loop().call_later(TURNS_KEY_S, self._turn_key)
-
-    def _turn_key(self) -> None:
-        for number in range(len(self.hardware.board.slots) + 1):
-            self.hardware.board.acknowledge(number)
 
     async def _last_life(self, people: list[asyncio.Task[None]]) -> None:
         """All is told, everybody leaves, and the station ends in good order."""

@@ -74,11 +74,11 @@ class Delivery:
 
     # --- promises ---
 
-    def tell(self, told: Told) -> None:
-        """Queue a value and write it; it may leave before the disk has it, and is lost with it at worst."""
+    def tell(self, told: Told, more: tuple[Record, ...]) -> None:
+        """Queue a value and write it, with what goes with it; it may leave before the disk has it, and is lost with it at worst."""
         core = self.core
         queued = core.connection.put(told)
-        core.persist((Record("outbox", queued.key, queued.record(core.policies.version)),))
+        core.persist((Record("outbox", queued.key, queued.record(core.policies.version)), *more))
         self._room()
 
     def promise(

@@ -11,7 +11,7 @@ from hal.clock import Due
 from hal.disk import Record
 from hal.signals import BoardFault
 from hal.units import SECOND, Cause, Pilot, Reading, SlotId
-from statemachine.faults import FAULTS, By, Clears, Fate, Fault, Power
+from statemachine.faults import FAULTS, LATCHED, By, Clears, Fate, Fault, Power
 from statemachine.slot import Slot
 from station.words.common import Why
 from station.words.records import FaultRecord, Image
@@ -63,8 +63,8 @@ class Faults:
         else:
             self.over(item.cause, item.slot, By.BOARD)
 
-    def found(self, cause: Cause, number: SlotId, detail: str = "", by: By = By.CORE) -> None:
-        """A fault begins: power, then the session's fate, then the telling. Once while it stands."""
+    def found(self, cause: Cause, number: SlotId, detail: str = "", by: By = By.CORE, proven: bool = True) -> None:
+        """A fault begins: power, then the session's fate, then the telling. Once while it stands. Not `proven`: it is not latched yet."""
         core = self.core
         standing = self._find(cause, number)
         if standing is not None:
@@ -72,9 +72,13 @@ class Faults:
             if not was:
                 standing.clears_ns = None
                 self._begins(standing)
+            if proven and not standing.latched and standing.row.clears in LATCHED:
+                standing.latched = True
+                core.persist((self._record(standing),), (), True)
             return
         self.number += 1
         fault = Fault(cause, number, f"{core.boot.nonce}-f{self.number}", detail, by)
+        fault.latched = fault.latched and proven
         self._stand(fault)
         self._begins(fault)
         core.note("error" if fault.row.faulted else "warning", "fault.found", number, cause.value, detail)
@@ -142,7 +146,7 @@ class Faults:
             fault.clears_ns = self.core.now.mono_ns + row.retry_s * SECOND
         elif row.clears is Clears.SELF and row.stable_s:
             fault.clears_ns = self.core.now.mono_ns + row.stable_s * SECOND
-        elif row.clears is Clears.SELF or (row.clears is Clears.UNPLUG and not self.core.visits.slot(number).plugged):
+        elif row.clears is not Clears.UNPLUG or not self.core.visits.slot(number).plugged:
             self._clear(fault)
         self._arm(number)
 

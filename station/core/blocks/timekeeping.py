@@ -67,8 +67,12 @@ class Timekeeping:
 
     def leave_mark(self, tell: bool = False) -> None:
         """`tell`: what the disk makes of it is wanted (by `faults`, when it has failed before)."""
+        self.core.persist(self.sign(), (), False, _heard if tell else None)
+
+    def sign(self) -> tuple[Record, ...]:
+        """A sign of life of this moment, to be written."""
         self._mark()
-        self.core.persist(tuple(self.records()), (), False, _heard if tell else None)
+        return tuple(self.records())
 
     def cut(self) -> Stamp:
         """When the last boot ended, as nearly as is known: its next sign of life did not come. What it told is not later than this."""

@@ -268,11 +268,11 @@ class Transactions:
         self.core.delivery.promise(told, rows, (), kind != "updated" or then, slot if then else None)
 
     def _put(self, slot: Slot, tx: Transaction, told: TransactionTold) -> None:
-        """A value: where it spends a seqNo that is told, it leaves only when it is durable."""
+        """A value: where it spends a seqNo that is told, it leaves only when it is durable. The next boot has to know its register."""
         if self.core.policies.tells_updates:
             self.core.delivery.promise(told, self._rows(slot.id, slot.session, tx), (), False)
         else:
-            self.core.delivery.tell(told)
+            self.core.delivery.tell(told, self.core.timekeeping.sign())
 
     def _event(
         self,

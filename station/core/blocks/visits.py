@@ -42,7 +42,7 @@ class Left(enum.Enum):
     AS_SET = "end it, or go on: transactions.after_restart"
 
 
-# (what the board found, whether the image has an open session); a closed contactor is a weld before anything else
+# (what the board found, whether the image has an open session); a closed contactor is a weld before anything else, until it opens
 BOOT: Final[dict[tuple[Found, bool], Left]] = {
     (Found.EMPTY, False): Left.RELEASE,
     (Found.EMPTY, True): Left.END,
@@ -83,7 +83,7 @@ class Visits:
             core.emit(PermitPower(slot.id, False))
             core.emit(Offer(slot.id, None))
             if slot.power_closed:
-                core.faults.found(Cause.CONTACTOR_WELDED, slot.id)
+                core.faults.found(Cause.CONTACTOR_WELDED, slot.id, proven=False)  # it has a second to open
             left = core.transactions.take(slot)
             fate = BOOT[_found(slot), left is not None]
             if left is None:
@@ -117,8 +117,11 @@ class Visits:
         self._adopt(slot)
         if slot.plugged:
             fire(slot, TRIGGER_TO[SlotStatus.PREPARING])  # somebody is here; what is told comes with the end
-        slot.phase = Phase.CLOSING_READ
-        self.core.metering.ask_final(slot)
+        if slot.power_closed:
+            slot.phase = Phase.OPENING  # what flows until it is open is this session's
+        else:
+            slot.phase = Phase.CLOSING_READ
+            self.core.metering.ask_final(slot)
 
     def _adopt(self, slot: Slot) -> None:
         self.core.transactions.look(slot)

@@ -253,3 +253,39 @@ def test_a_permission_that_outlived_its_process_is_withdrawn_before_the_contacto
     effects = bench.give(BoardReady())
     assert effects.index(PermitPower(1, False)) < effects.index(Offer(1, None))
     assert bench.core.slots[0].faults is None
+
+
+def left_closed() -> CoreBench:
+    """The process died while it charged, and its outputs stayed as they were."""
+    bench = before(True)
+    later = bench.restart(answering=True)
+    later.board = False
+    later.connect()
+    for signal in (
+        CableChanged(1, True, 32_000),
+        VehicleChanged(1, Pilot.C),
+        LockReported(1, LockState.CLOSED),
+        PowerReported(1, True),
+    ):
+        later.give(signal)
+    later.give(BoardReady())
+    return later
+
+
+def test_a_contactor_that_opens_when_it_is_told_to_at_boot_is_no_weld_for_long() -> None:
+    """Its last reading is that of the open contactor: what flowed until then is billed."""
+    bench = left_closed()
+    assert [f.cause for f in bench.core.slots[0].faults or ()] == [Cause.CONTACTOR_WELDED]
+    assert not any(isinstance(effect, ReadMeter) for effect in bench.effects)
+    effects = bench.give(PowerReported(1, False))
+    assert any(isinstance(effect, ReadMeter) for effect in effects)
+    assert bench.core.slots[0].faults is None
+    assert "fault" not in bench.disk or not bench.disk["fault"]
+
+
+def test_one_that_is_still_closed_a_second_later_is_latched() -> None:
+    bench = left_closed()
+    bench.wait(1.1)
+    bench.give(PowerReported(1, False))
+    assert [f.cause for f in bench.core.slots[0].faults or ()] == [Cause.CONTACTOR_WELDED]
+    assert bench.disk["fault"]

@@ -301,6 +301,7 @@ def test_what_a_cut_has_ended_waits_for_a_meter_that_boots_too(silent_s: int) ->
     bench = charging(sample_interval_s=10)
     bench.wait(115)
     known = bench.disk["alive"][""].registers[0][1]
+    assert known // 1000 == registers(bench)[-1]  # the disk knows what was told
     later = bench.restart(answering=True)
     meter = Meter(later)
     meter.says = "still starting"

@@ -125,7 +125,7 @@ def test_every_fault_of_a_plan_can_be_asked_for() -> None:
 def test_what_cannot_be_had_live_says_why() -> None:
     asked = {name: read(f"raise {name}") for name in FAULTS}
     refused = {name for name, one in asked.items() if isinstance(one, cmd.Raise) and why_not_live(one.fault)}
-    assert refused == {"clock", "disk", "csms"}
+    assert refused == {"clock", "disk", "csms", "program"}
     assert "refuse and reset" in why_not_live(plan.NetworkFault(at_s=0, how="stall"))
     assert "simulated world" in why_not_live(plan.PowerCut(at_s=0, effect=3))
 
