@@ -70,7 +70,9 @@ MOMENTS: Final = (
 DELAYS_MS: Final = (0, 0, 0, 1, 3, 10, 50)  # after that moment
 LONGEST_S: Final = 2.5  # a life, where the moment does not come
 OFFLINE: Final = 0.2  # of the lives the CSMS is out of reach
-# So long after a boot the operator says that all is well: a killed station finds contactors closed, or in the end no longer trusts itself.
+TURNS_KEY_S: Final = (
+    1.2  # so long after a boot the operator says that all is well: who falls over so often no longer trusts itself
+)
 WHAT: Final = "connector, card, Wh, register"
 STUCK_S: Final = 20.0
 SETTLES_S: Final = 60.0
@@ -199,6 +201,7 @@ class Drill:
 
     def _boots(self) -> None:
         self._booted.set()
+        asyncio.get_running_loop().call_later(TURNS_KEY_S, self.hardware.board.acknowledge, 0)
 
     async def _last_life(self, people: list[asyncio.Task[None]]) -> None:
         """All is told, everybody leaves, and the station ends in good order."""
