@@ -23,7 +23,7 @@ from sim.batteries import batteries, write_batteries
 from sim.board import SimBoard
 from sim.chaos import Chaos, ShakyHost, mishaps
 from sim.csms.books import utc_ms
-from sim.csms.control import CARD_STATUS
+from sim.csms.control import CARD_STATUS, Behaviour
 from sim.frames import Cleaner, Exchange, FrameFile
 from sim.meter import write_memories
 from sim.people import Driver, arrivals
@@ -31,8 +31,10 @@ from sim.rng import Stream
 from sim.telling import Teller, Watch
 from station.adapters.delivery import Delivery
 from station.adapters.event_file import EventFile
+from station.core.effects import Note
 from station.shell.host import Host
-from station.shell.runner import Plan, Unit
+from station.shell.plan import Plan
+from station.shell.runner import Unit
 from station.shell.signals import on_end
 from station.words.common import Measurand, TokenStatus
 from station.words.settings import Settings, StationShape
@@ -67,7 +69,12 @@ def add_parser(subparsers: Any) -> None:
     add("--speed", type=int, default=300, metavar="N", help="simulated time runs N times as fast as real time (300)")
     add("--seed", type=int, default=1, metavar="S", help="who comes, when, with which car (1)")
     add("--exit", action="store_true", help="end when the last driver has left, instead of waiting for Ctrl-C")
-    add("--keep", type=Path, metavar="FOLDER", help="keep books, meters' memories and the station's disk there")
+    add(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep books, meters' memories and the station's disk there; those of an earlier demo are replaced",
+    )
     add(
         "--csms",
         metavar="URL",
@@ -108,18 +115,47 @@ def run(args: argparse.Namespace) -> int:
             if status is not None and status.value not in CARD_STATUS:
                 raise ValueError(f"--card {uid}: its status is one of {', '.join(CARD_STATUS)}")
         options.check_files(args)
+        _check_csms(args)
         if args.view and args.json:
             raise ValueError("--view takes the screen: without --json")
+        if args.keep is not None:
+            args.keep.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         print(f"station-sim demo: {options.sentence(error)}", file=sys.stderr)
         return 2
     with contextlib.ExitStack() as stack:
         folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="station-sim-")))
-        folder.mkdir(parents=True, exist_ok=True)
         for name in ("books.jsonl", "meters.json", "station.db"):
             for old in folder.glob(f"{name}*"):
                 old.unlink()
         return asyncio.run(Demo(args, folder, shape, settings, cards).play())
+
+
+def _check_csms(args: argparse.Namespace) -> None:
+    """ValueError for what no CSMS could be told, ours or another."""
+    if args.lose:
+        Behaviour().set_loss(args.lose)
+    if args.csms is None:
+        if args.epoch:
+            raise ValueError("--epoch is of the clock of another CSMS: it needs --csms")
+        return
+    options.check_url(args.csms, [IDENTITY], None, None)
+    if args.lose:
+        raise ValueError("--lose is told to the CSMS of the demo: without --csms")
+    shown, _, real = args.epoch.partition("@")
+    if not shown or not real:
+        raise ValueError("--csms needs --epoch UTC@REAL, from the first line of `station-sim csms --json`")
+    utc_ms(shown), utc_ms(real)
+
+
+class Heard(Watch):
+    """Knows whether the CSMS has ever accepted the station."""
+
+    accepted = False
+
+    def note(self, unit: Unit, note: Note) -> None:
+        self.accepted |= note.code == "registered" and note.values[0] == "accepted"
+        super().note(unit, note)
 
 
 class Demo:
@@ -152,7 +188,7 @@ class Demo:
         )
         self.record = FrameFile(args.record) if args.record is not None else None
         self.frames = shows or self.record is not None or shown
-        self.watch = Watch(self.teller, self.record, cleaner)
+        self.watch = Heard(self.teller, self.record, cleaner)
         self.drivers: list[Driver] = []
         self.started_s = time.monotonic()
 
@@ -165,7 +201,13 @@ class Demo:
             if csms is not None:
                 csms.terminate()
                 await csms.wait()
-        return await self._compare() if csms is not None else 0
+        if self.record is not None and self.record.broken:
+            self.teller.problems.append("the recording is not whole")
+        if csms is not None:
+            return await self._compare()
+        if not self.watch.accepted:
+            print("station-sim demo: the station was never accepted by the CSMS", file=sys.stderr)
+        return 0 if self.watch.accepted and not self.teller.problems else 1
 
     # --- the three processes ---
 

@@ -19,7 +19,8 @@ from sim.rng import Stream
 from sim.vehicle import Vehicle
 from station.core.effects import Publish
 from station.shell.host import Host
-from station.shell.runner import Plan, Sinks, Unit
+from station.shell.plan import Plan
+from station.shell.runner import Sinks, Unit
 from station.words.common import Measurand
 from station.words.settings import TEMPLATES, Settings
 

@@ -24,7 +24,8 @@ from sim.fleet import Fleet
 from sim.rng import Stream
 from station.core.effects import Effect, Input, Note, Publish, Wake
 from station.shell.host import Host, SystemRng
-from station.shell.runner import Deliver, Plan, Sinks, Unit, Wire
+from station.shell.plan import Plan
+from station.shell.runner import Deliver, Sinks, Unit, Wire
 from station.words.common import TokenInfo, TokenStatus
 from station.words.records import TokenRecord
 from station.words.settings import Settings, StationShape

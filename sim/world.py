@@ -29,8 +29,8 @@ from sim.scheduler import START_UTC_MS, VirtualScheduler
 from sim.trace import Trace
 from station.core.core import StationCore
 from station.core.effects import Effect, Input, SendFrame
+from station.shell.plan import Plan as StationPlan
 from station.shell.runner import PERFORM, Runner, Unit
-from station.shell.runner import Plan as StationPlan
 from station.words.common import Measurand
 from station.words.records import SessionRecord
 from station.words.settings import TEMPLATES, Settings, changed, parse

@@ -22,7 +22,8 @@ from station.adapters.sqlite_file import StoreError
 from station.config import Config, load
 from station.core.effects import Note, Publish, Shutdown
 from station.shell.host import Host, SystemRng, os_boot_id
-from station.shell.runner import Plan, Sinks, Unit
+from station.shell.plan import Plan
+from station.shell.runner import Sinks, Unit
 from station.shell.signals import on_end
 
 ROOTS = ("hal", "leds", "meter", "ocpp_client", "sim", "statemachine", "station")

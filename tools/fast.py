@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,15 +36,26 @@ COMPILED: Final = (
     "meter/*.py",
     "station/core/*.py",
     "station/core/blocks/*.py",
+    "station/shell/runner.py",
     "sim/charger.py",
     "sim/disk.py",
     "sim/pipe.py",
     "sim/scheduler.py",
     "sim/slot.py",
+    "sim/speaker.py",
+    "sim/trace.py",
     "sim/vehicle.py",
+    "sim/world.py",
     "sim/csms/oracle*.py",
     "sim/checkers/*.py",
 )
+# Classes of those files that others inherit from, which stay interpreted; mypyc wants to be told.
+OPEN: Final = {
+    "station/shell/runner.py": ("Runner", "Sinks"),
+    "sim/speaker.py": ("Speaker",),
+    "sim/trace.py": ("Trace",),
+    "sim/world.py": ("World",),
+}
 SEEDS: Final = 20
 
 
@@ -79,6 +91,9 @@ def build(out: Path = OUT) -> bool:
     out.mkdir(parents=True)
     for source in SOURCES:
         shutil.copytree(ROOT / source, out / source, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, classes in OPEN.items():
+        path = out / name
+        path.write_text(opened(path.read_text(encoding="utf-8"), classes), encoding="utf-8")
     (out / "setup.py").write_text(
         "from mypyc.build import mypycify\nfrom setuptools import setup\n"
         f"setup(name='fast', packages=[], ext_modules=mypycify({['--config-file=', *modules(out)]!r}, opt_level='2'))\n"
@@ -90,6 +105,17 @@ def build(out: Path = OUT) -> bool:
     shutil.rmtree(out / "build")
     (out / "stamp").write_text(wanted)
     return True
+
+
+def opened(text: str, classes: tuple[str, ...]) -> str:
+    """The same module with these classes open to interpreted heirs. ValueError where one is not there."""
+    for name in classes:
+        head = re.search(rf"^class {name}\b", text, re.MULTILINE)
+        if head is None:
+            raise ValueError(f"there is no class {name}")
+        text = f"{text[: head.start()]}@mypyc_attr(allow_interpreted_subclasses=True)\n{text[head.start() :]}"
+    future = "from __future__ import annotations\n"
+    return text.replace(future, f"{future}from mypy_extensions import mypyc_attr\n", 1)
 
 
 def is_there(out: Path = OUT) -> bool:

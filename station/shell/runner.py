@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from hal.actions import Offer, PermitPower, ReadMeter, SetLock, ShowLight
 from hal.clock import Rng, Scheduler, TimerHandle
 from hal.disk import Forget, Persist, Stored, StoreFailed
@@ -38,11 +36,10 @@ from station.core.effects import (
     SetPing,
     Wake,
 )
-from station.core.vendors import NO_VENDORS, Vendors
+from station.shell.plan import Plan
 from station.words.commands import AnyCommand
 from station.words.common import Origin
 from station.words.outcomes import AnyOutcome
-from station.words.settings import Settings, StationShape
 
 
 class Wire(Protocol):
@@ -59,19 +56,6 @@ class Wire(Protocol):
 
 Deliver = Callable[[LinkUp | LinkDown | FrameReceived | FrameFlushed], None]
 Dial = Callable[["Unit", tuple[str, ...], Deliver], Wire]
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a station is, before it runs: shared by a fleet but for what the unit itself holds."""
-
-    shape: StationShape
-    settings: Settings
-    version: str = "1.6"
-    real: int = 1  # how many times faster than real time the scheduler runs
-    reboot_ns: MonoNs = 2 * SECOND
-    os_boot: str = "boot"
-    os_trusted: bool = True
-    vendors: Vendors = NO_VENDORS  # who answers DataTransfer
 
 
 class Sinks:

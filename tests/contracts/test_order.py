@@ -22,7 +22,8 @@ from ocpp_client.link import FrameReceived, LinkProfile, LinkUp
 from sim.rng import Stream
 from station.adapters.sqlite import SqliteStore
 from station.shell.host import Host
-from station.shell.runner import Deliver, Plan, Sinks, Unit
+from station.shell.plan import Plan
+from station.shell.runner import Deliver, Sinks, Unit
 from station.words.settings import Settings, SlotShape, StationShape
 
 STATIONS = 20

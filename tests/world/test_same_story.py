@@ -39,7 +39,8 @@ from sim.vehicle import Vehicle
 from sim.world import World
 from station.core.effects import Effect, Input
 from station.shell.host import Host
-from station.shell.runner import Plan, Unit
+from station.shell.plan import Plan
+from station.shell.runner import Unit
 from station.words.common import Measurand
 from station.words.settings import TEMPLATES, Settings
 from tests.interop.stories.story import Lateness

@@ -31,7 +31,8 @@ from sim.profiles import PROFILES
 from sim.rng import Stream
 from sim.vehicle import Vehicle
 from station.core.effects import Note
-from station.shell.runner import Plan, Sinks, Unit
+from station.shell.plan import Plan
+from station.shell.runner import Sinks, Unit
 from station.words.settings import TEMPLATES, Settings
 
 CP = "CP1"

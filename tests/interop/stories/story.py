@@ -24,7 +24,8 @@ from sim.csms.clock import Clock
 from sim.csms.control import Behaviour
 from sim.rng import Stream
 from station.shell.host import Host
-from station.shell.runner import Plan, Sinks, Unit
+from station.shell.plan import Plan
+from station.shell.runner import Sinks, Unit
 from station.words.settings import TEMPLATES, Settings
 from tests.interop.stories.columns import Change, Column, Frame, frame_column, hardware_columns
 from tests.interop.stories.deeds import Deeds
