@@ -52,6 +52,14 @@ def convert(members: dict[str, Any], strict: bool = True) -> AnyCommand:
         raise BadCommand(str(error), id_, tag_of(kind)) from None
 
 
+def checked(command: AnyCommand) -> AnyCommand:
+    """A command that was made in Python, where nobody has looked at its members. Raises BadCommand."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(command), type(command))
+    except msgspec.ValidationError as error:
+        raise BadCommand(_reworded(error, type(command)), command.id, tag_of(type(command))) from None
+
+
 def _raise(members: dict[str, Any], strict: bool) -> Raise:
     """`raise` is flat: the fault's members stand beside the command's."""
     name = members.get("fault")

@@ -115,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
             if status is not None and status.value not in CARD_STATUS:
                 raise ValueError(f"--card {uid}: its status is one of {', '.join(CARD_STATUS)}")
         options.check_files(args)
+        options.frame_actions(args)
         _check_csms(args)
         if args.view and args.json:
             raise ValueError("--view takes the screen: without --json")
@@ -174,7 +175,7 @@ class Demo:
         self.shape, self.settings, self.cards = shape, settings, cards
         self.stopped = asyncio.Event()
         cleaner, shows = Cleaner(), args.frames is not None or args.pretty
-        actions = [one for one in (args.frames or "").split(",") if one]
+        actions = options.frame_actions(args)
         shown = panel_app.wanted(args, "station-sim demo")
         self.screen = panel_app.Screen(list(cards), cleaner) if shown else None
         self.teller = Teller(

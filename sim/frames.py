@@ -9,6 +9,7 @@ else its text. Passwords that a CSMS sets, and those that the station was given,
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,16 +35,27 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class FrameFile:
-    """A recording, begun anew. Raises OSError. Each line reaches the operating system before the next frame does."""
+    """A recording, begun anew. Raises OSError. Each line reaches the operating system before the next frame does.
+
+    Where one cannot be written, the recording ends there and says so: no station suffers from it. `broken`: that has happened.
+    """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = path.open("wb", buffering=0)
+        self.broken = False
 
     def write(self, utc_ms: UtcMs, station: str, out: bool, frame: str) -> None:
         """`frame` has been cleaned."""
+        if self.broken:
+            return
         raw = msgspec.Raw(_json(frame))
         line = _Line(iso(utc_ms), station, "out" if out else "in", raw)
-        self._file.write(msgspec.json.encode(line) + b"\n")
+        try:
+            self._file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            self.broken = True
+            print(f"{self._path}: {error.strerror}; the recording ends here", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         self._file.close()

@@ -6,6 +6,8 @@ Not here: the commands. Mistakes are ValueErrors, whose texts are for people.
 from __future__ import annotations
 
 import argparse
+import difflib
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +17,11 @@ import msgspec
 
 from ocpp_client.link import LinkProfile, check_profile
 from ocpp_client.tls import TlsProfile
+from sim.csms.actions import known, messages
 from sim.expect_report import FORMATS
 from sim.plan import Plan
 from station.words.common import TokenStatus
-from station.words.settings import NAMES, TEMPLATES, Settings, SlotShape, StationShape, changed, parse, spell
+from station.words.settings import NAMES, TEMPLATES, Settings, SlotShape, StationShape, allowed, changed, parse, spell
 
 CARD_STATUSES: Final = tuple(status.value for status in TokenStatus)
 SLOTS_MAX: Final = 64
@@ -94,6 +97,13 @@ def add_output(parser: Any) -> None:
     )
 
 
+def frame_actions(args: argparse.Namespace) -> list[str]:
+    """Those of --frames, in whatever case; none: all. ValueError for one that OCPP 1.6 does not have."""
+    named = {one.lower(): one for one in messages()}
+    asked = [one.strip() for one in (args.frames or "").split(",")]
+    return [named.get(one.lower()) or known(one) for one in asked if one]
+
+
 def add_view(parser: Any) -> None:
     parser.add_argument(
         "--view",
@@ -142,7 +152,8 @@ def settings(args: argparse.Namespace, base: Settings | None = None) -> Settings
     pairs = [text.partition("=") for text in args.set]
     for name, equals, _ in pairs:
         if not equals:
-            raise ValueError(f"--set {name}: NAME=VALUE; there are {', '.join(NAMES)}")
+            names = "\n".join(f"  {one}: {allowed(one)}" for one in NAMES)
+            raise ValueError(f"--set {name}: NAME=VALUE is needed, where NAME is\n{names}")
     return differing(args.auth, {name: value for name, _, value in pairs}, base)
 
 
@@ -151,7 +162,9 @@ def differing(auth: str, values: Mapping[str, object], base: Settings | None = N
     made = changed(base or Settings(), "cards_decided_by", "nobody" if auth == "free" else "csms")
     for name, value in values.items():
         if name not in NAMES:
-            raise ValueError(f"there is no setting {name!r}; there are {', '.join(NAMES)}")
+            near = difflib.get_close_matches(name, NAMES, 1)
+            perhaps = f"; {near[0]!r} perhaps" if near else ""
+            raise ValueError(f"there is no setting {name!r}{perhaps}; there are {', '.join(NAMES)}")
         made = changed(made, name, parse(name, spell(value)))
     return made
 
@@ -174,7 +187,10 @@ def password(args: argparse.Namespace) -> bytes | None:
     if args.password is not None and args.password_file is not None:
         raise ValueError("--password and --password-file: one of them")
     if args.password_file is not None:
-        return bytes(args.password_file.read_bytes().strip())
+        secret = bytes(args.password_file.read_bytes().strip())
+        if not secret:
+            raise ValueError(f"--password-file {args.password_file}: it is empty")
+        return secret
     return args.password.encode() if args.password is not None else None
 
 
@@ -193,8 +209,8 @@ def tls(args: argparse.Namespace) -> TlsProfile | None:
 
 def sentence(error: Exception) -> str:
     """What was wrong, for people."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror is not None:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     return str(error)
 
 
@@ -203,6 +219,18 @@ def check_files(args: argparse.Namespace) -> None:
     for path in (args.record, args.events):
         if path is not None:
             path.open("ab").close()
+
+
+def check_run(args: argparse.Namespace) -> None:
+    """ValueError for numbers out of bounds, and for commands that cannot come."""
+    if args.commands not in (None, "-") and not Path(args.commands).exists():
+        raise ValueError(f"--commands {args.commands}: there is no such file")
+    if args.commands not in (None, "-") and Path(args.commands).is_dir():
+        raise ValueError(f"--commands {args.commands}: this is a folder")
+    if args.ramp < 0:
+        raise ValueError(f"--ramp {args.ramp}: so many a second; 0: all at once")
+    if args.connect_within is not None and not 0 < args.connect_within < math.inf:
+        raise ValueError(f"--connect-within {args.connect_within:g}: a number of seconds above 0")
 
 
 def check_url(url: str, ids: list[str], secret: bytes | None, profile: TlsProfile | None) -> None:

@@ -6,12 +6,11 @@ Not here: reading a file (`plan_file.py`), whether it can be played outside a wo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from sim import expect, plan
+from sim.csms.actions import messages
 from sim.plan_file import BadPlan, Place, Source, nearest, read
 from sim.profiles import PROFILES
 from station.words.settings import NAMES, TEMPLATES, BadSetting, parse
@@ -32,14 +31,6 @@ def checked(source: Source) -> Source:
     if source.draft is not None:
         Checking(source.draft, source.add).all()
     return source
-
-
-@cache
-def messages() -> tuple[str, ...]:
-    """The names of all calls of OCPP 1.6, its security extension included."""
-    files = (resources.files("ocpp") / "v16" / "schemas").iterdir()
-    names = (file.name.removesuffix(".json") for file in files if file.name.endswith(".json"))
-    return tuple(sorted(name for name in names if not name.endswith("Response")))
 
 
 class Checking:

@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
     )
     whats = parser.add_subparsers(dest="what", required=True, metavar="check|schema")
     check = whats.add_parser("check", help="every mistake in these files, and whether they can be played live")
-    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="plans: YAML or JSON")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="plans: YAML or JSON; - is standard input")
     check.add_argument("--json", action="store_true", help="one JSON array, an object for each file")
     check.set_defaults(run=run_check)
     schema = whats.add_parser("schema", help="the JSON Schema of a plan")

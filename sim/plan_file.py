@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -95,12 +96,12 @@ def read(path: Path) -> Source:
     """The plan of a file and where its parts stand, or what is wrong with it."""
     source = Source(path)
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if str(path) != "-" else sys.stdin.buffer.read()
     except OSError as error:
         source.unreadable = True
         source.add((), f"cannot be read ({error.strerror})")
         return source
-    strict = path.suffix not in (".yaml", ".yml")
+    strict = path.suffix == ".json" or (path.suffix not in (".yaml", ".yml") and data.lstrip()[:1] == b"{")
     try:
         tree = msgspec.json.decode(data) if strict else Reader(source).read(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import html
 import json
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,12 +17,15 @@ from typing import Any, Final
 
 import msgspec
 
+from sim.options import sentence
 from sim.runs import Counterexample, load, replay_log, run
 from sim.trace import Line
 
 LANES: Final = ("plan", "board", "station", "link")
 TITLES: Final = {"plan": "people and world", "board": "board", "station": "station", "link": "link and CSMS"}
-WIDTH: Final = 38
+WIDTH: Final = 38  # of a column, where there is room
+NARROW: Final = 14
+TIME: Final = 13  # columns that the time takes
 ROW: Final = 22
 
 
@@ -45,18 +49,23 @@ def main(args: argparse.Namespace) -> int:
     try:
         example = load(args.file)
     except (OSError, msgspec.MsgspecError) as error:
-        print(f"station-sim replay: {args.file}: {error}", file=sys.stderr)
+        what = sentence(error) if isinstance(error, OSError) else f"{args.file} is no counterexample: {error}"
+        print(f"station-sim replay: {what}", file=sys.stderr)
+        return 2
+    if args.out is not None and args.out.suffix not in (".html", ".svg"):
+        print(f"station-sim replay: --out {args.out}: its name must end with .html or .svg", file=sys.stderr)
         return 2
     outcome, world = run(example.seed, example.plan, keep=True)
     lines = world.trace.lines if world is not None else []
     same = {station: replay_log(example, station) == digest for station, digest in example.effects.items()}
     missed = sorted(set(example.marks) - set(outcome.marks))
     if args.out is not None:
-        if args.out.suffix not in (".html", ".svg"):
-            print(f"station-sim replay: --out {args.out}: .html or .svg", file=sys.stderr)
-            return 2
         picture = svg(example, lines)
-        args.out.write_text(picture if args.out.suffix == ".svg" else page(example, picture), encoding="utf-8")
+        try:
+            args.out.write_text(picture if args.out.suffix == ".svg" else page(example, picture), encoding="utf-8")
+        except OSError as error:
+            print(f"station-sim replay: {sentence(error)}", file=sys.stderr)
+            return 2
         print(f"wrote {args.out}")
     elif args.json:
         told = {"promise": outcome.promise, "sentence": outcome.sentence, "same_story": same, "missed_marks": missed}
@@ -78,14 +87,17 @@ def main(args: argparse.Namespace) -> int:
 
 
 def show(example: Counterexample, lines: Iterable[Line], step: bool) -> None:
-    """Columns on a terminal."""
+    """Columns on a terminal, as wide as it allows; the whole width where there is none."""
+    width = WIDTH
+    if sys.stdout.isatty():
+        width = max(NARROW, min(WIDTH, (shutil.get_terminal_size().columns - TIME) // len(LANES) - 2))
     print(f"seed {example.seed}, {len(example.plan.actions)} actions, {len(example.plan.faults)} faults")
-    print("       time  " + "  ".join(TITLES[lane].ljust(WIDTH) for lane in LANES))
+    print("       time  " + "  ".join(TITLES[lane].ljust(width) for lane in LANES).rstrip())
     for line in lines:
-        cells = [short(line.what, WIDTH).ljust(WIDTH) if line.lane == lane else " " * WIDTH for lane in LANES]
+        cells = [short(line.what, width).ljust(width) if line.lane == lane else " " * width for lane in LANES]
         print(f"{line.at_ns / 1e9:11.3f}  {'  '.join(cells)}".rstrip())
-        if step:
-            input()
+        if step and not sys.stdin.readline():  # its end: nobody is there to press Enter
+            step = False
 
 
 def short(what: str, width: int) -> str:

@@ -74,7 +74,7 @@ def add_parser(subparsers: Any) -> None:
     add("--csms", required=True, metavar="URL", help="ws:// or wss://; the identity is appended")
     add("--id", default="CP1", help="identity; with --count the number at its end counts up (CP1)")
     add("--count", type=int, metavar="N", help="how many chargers (1, or as many as the plan has)")
-    add("--ramp", type=int, default=200, metavar="N", help="how many start in a second (200)")
+    add("--ramp", type=int, default=200, metavar="N", help="how many start in a second; 0: all at once (200)")
     add("--store", metavar="FILE", help="keep the stations' records there, so that they survive this process")
     add("--connect-within", type=float, metavar="S", help="end with status 3 unless all are accepted within S seconds")
     add("--speed", type=int, default=1, help=argparse.SUPPRESS)
@@ -103,7 +103,11 @@ def _add_happenings(group: Any) -> None:
 
 def _add_security(group: Any) -> None:
     add = group.add_argument
-    add("--password", metavar="TEXT", help="basic authentication; others see it in the list of processes: rather")
+    add(
+        "--password",
+        metavar="TEXT",
+        help="basic authentication; others see it in the list of processes, so rather --password-file",
+    )
     add("--password-file", type=Path, metavar="FILE", help="basic authentication with what this file holds")
     add("--ca", type=Path, metavar="FILE", help="roots to trust (PEM); default: those of the operating system")
     add("--cert", type=Path, metavar="FILE", help="the station's own certificate chain (PEM)")
@@ -149,8 +153,7 @@ def wanted(args: argparse.Namespace) -> Wanted:
     secret = options.password(args)
     options.check_url(args.csms, ids, secret, options.tls(args))
     plan = live_plan.check(source, len(ids), len(shape.slots)) if source is not None else None
-    if args.commands not in (None, "-") and not Path(args.commands).exists():
-        raise ValueError(f"--commands {args.commands}: there is no such file")
+    options.check_run(args)
     if args.view and (args.commands is not None or args.json):  # asked for
         raise ValueError("--view takes the screen and the keyboard: without --commands and --json")
     return Wanted(
@@ -199,7 +202,7 @@ class Run:
         self.prompt: Prompt | None = None
         cleaner = Cleaner([wants.password] if wants.password else [])
         shows = args.frames is not None or args.pretty
-        actions = [one for one in (args.frames or "").split(",") if one]
+        actions = options.frame_actions(args)
         shown = panel_app.wanted(args, "station-sim run")
         self.screen = panel_app.Screen(list(wants.cards), cleaner) if shown else None
         self.teller = Teller(
@@ -312,7 +315,7 @@ class Run:
     def _begin_rest(self, live: Live, executor: Executor, ends: list[asyncio.Task[Any]]) -> None:
         """Whatever is to happen to stations, now that they are all there."""
         args = self.args
-        self.teller.say("run", "started", f"{len(live.ids)} chargers against {args.csms.partition('?')[0]}")
+        self.teller.say("run", "started", f"{_chargers(live)} against {args.csms.partition('?')[0]}")
         if args.commands is not None:
             self.prompt = Prompt(executor, self.teller.answer)
             feed(self.prompt, args.commands)
@@ -330,7 +333,7 @@ class Run:
         """The last line: how late the loop was while all stations were there."""
         if self.ramped:
             late = self.lateness
-            text = f"{len(live.ids)} chargers; the event loop was late by {late.figures()}"
+            text = f"{_chargers(live)}; the event loop was late by {late.figures()}"
             self.teller.say("run", "ended", text, **late.as_json())
 
     async def _connected(self, live: Live, ends: list[asyncio.Task[Any]], within_s: float) -> bool:
@@ -363,7 +366,7 @@ class Run:
         return WRONG if run.failed else FINE
 
     def _verdict(self, live: Live, timely: bool) -> int:
-        if live.host.bugs:
+        if live.host.bugs or (self.record is not None and self.record.broken):
             return WRONG
         if self.teller.gone:  # whoever read our output has had enough
             return FINE
@@ -379,6 +382,10 @@ class Run:
             print(f"station-sim run: {count} never accepted by the CSMS{within}{why}", file=sys.stderr)
             return UNCONNECTED
         return WRONG if self.prompt is not None and self.prompt.failed else FINE
+
+
+def _chargers(live: Live) -> str:
+    return "1 charger" if len(live.ids) == 1 else f"{len(live.ids)} chargers"
 
 
 async def people(live: Live, seed: int, cards: list[str], teller: Teller, a_second: int) -> None:

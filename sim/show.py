@@ -23,6 +23,7 @@ from sim.options import sentence
 Kind: TypeAlias = Literal["call", "result", "error", "other"]
 
 NARROW: Final = 60
+WIDE: Final = 1000
 EXAMPLES: Final = """\
 examples:
   station-sim run --csms ws://127.0.0.1:9000 --id CP1 --record frames.jsonl
@@ -166,7 +167,7 @@ def lines(rows: Sequence[Row], width: int, *, colour: bool = False) -> list[str]
     names = list(dict.fromkeys(row.station for row in rows))
     margin = min(max(map(len, names)), 20) if len(names) > 1 else 0
     left = 13 + (margin + 1 if margin else 0)
-    room = max(NARROW, width) - left - 2
+    room = min(max(NARROW, width), WIDE) - left - 2
     head = names[0] if len(names) == 1 else "station"
     text = [f"{'':{left}}{_cut(head, room // 2)}{'CSMS':>{room + 2 - min(len(head), room // 2)}}"]
     day = ""
@@ -204,7 +205,7 @@ def add_parser(subparsers: Any) -> None:
     add("--action", default="", metavar="ACTION,...", help="only these actions, calls and answers")
     add("--station", action="append", default=[], metavar="ID", help="only this station; again for one more")
     add("--out", type=Path, metavar="FILE", help="write an SVG (.svg) or a page (.html) instead")
-    add("--width", type=int, metavar="N", help="columns of the terminal (as wide as it is)")
+    add("--width", type=int, metavar="N", help="columns, from 60 to 1000 (as wide as the terminal is)")
     parser.set_defaults(run=run)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from sim import commands as cmd
-from sim.command_lines import convert, read
+from sim.command_lines import checked, convert, read
 from sim.commands import FAULTS, BadCommand, CommandFailed, SlotWord
 from sim.executor import Executor
 from sim.live import Live
@@ -171,7 +171,7 @@ class VirtualStation:
 
     async def wait_for_status(self, slot: int, status: SlotWord, within_s: float = 30.0) -> None:
         """Return when a slot is charging, say. NotInTime."""
-        await self._do(msgspec.convert({"do": "wait", "slot": slot, "status": status, "within_s": within_s}, cmd.Wait))
+        await self.do({"do": "wait", "slot": slot, "status": status, "within_s": within_s})
 
     async def wait_for_event(self, event: str, within_s: float = 30.0) -> CloudEvent:
         """The next event of this kind (`session-ended`) after the one that was last waited for. NotInTime."""
@@ -201,4 +201,8 @@ class VirtualStation:
         return await self._do(command)
 
     async def _do(self, command: cmd.AnyCommand) -> Any:
+        try:
+            command = checked(command)
+        except BadCommand as bad:
+            raise CommandFailed(str(bad)) from None
         return await self._executor.perform(self.id, command)

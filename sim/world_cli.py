@@ -7,6 +7,7 @@ Not here: one run (`runs.py`), plans drawn at random (`soak.py`), plans in real 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -20,13 +21,15 @@ from sim.expect_report import FORMATS, Played
 from sim.expect_seen import Seen
 from sim.expect_story import story
 from sim.expect_world import WatchedWorld
+from sim.options import sentence
 from sim.plan import Plan
 from sim.plan_file import BadPlan
 from sim.runs import run
 
-FINE, WRONG, MISUSED = 0, 1, 2
+FINE, WRONG, MISUSED, INTERRUPTED = 0, 1, 2, 130
 EPILOG: Final = """\
-exit status: 0 all was as expected; 1 something was not, or a promise was broken; 2 the call is wrong, or a file is no plan
+exit status: 0 all was as expected; 1 something was not, or a promise was broken; 2 the call is wrong, or a file is no plan;
+130 Ctrl-C: what had been played until then is told
 
 examples:
   station-sim world plans/first-session.yaml                  the story, and what became of each expectation
@@ -44,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("files", nargs="+", type=Path, metavar="FILE", help="plans: YAML or JSON")
+    add("files", nargs="+", type=Path, metavar="FILE", help="plans: YAML or JSON; - is standard input")
     add("--seed", type=int, default=1, metavar="S", help="the first seed: whatever a plan leaves to chance (1)")
     add("--seeds", type=int, default=1, metavar="N", help="so many seeds, counting up (1)")
     add("--format", choices=FORMATS, default="text", help="how it is told (text)")
@@ -60,18 +63,27 @@ def main(args: argparse.Namespace) -> int:
         plans = [(path, plan_check.load(path)) for path in args.files]
         if args.out is not None:
             args.out.open("ab").close()
-        runs = [
-            play(str(path), made, seed) for path, made in plans for seed in range(args.seed, args.seed + args.seeds)
-        ]
+        runs: list[Played] = []
+        whole = False
+        with contextlib.suppress(KeyboardInterrupt):
+            for path, made in plans:
+                for seed in range(args.seed, args.seed + args.seeds):
+                    runs.append(play(str(path), made, seed))
+            whole = True
         expect_report.write(told(runs), args.format, args.out)
     except BadPlan as bad:
         print(bad, file=sys.stderr)
         return MISUSED
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError) as error:
-        print(f"station-sim world: {error}", file=sys.stderr)
+        print(f"station-sim world: {sentence(error)}", file=sys.stderr)
         return MISUSED
     if args.out is not None:
         print(f"{expect_report.summary(runs)}; {args.out}")
+    if not whole:
+        print("station-sim world: interrupted; the rest was not played", file=sys.stderr)
+        return INTERRUPTED
     return WRONG if any(one.failed for one in runs) else FINE
 
 

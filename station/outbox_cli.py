@@ -65,6 +65,8 @@ def show(file: Path, as_json: bool, everything: bool) -> int:
     else:
         for station in stations:
             _print(station, everything)
+        if not stations:
+            print("nothing waits, and nothing was given up")
     return 0
 
 

@@ -5,6 +5,10 @@
 #
 # Without CSMS_URL the CSMS of this project stands in. FOLDER (ci-results) gets junit.xml, answers.jsonl, frames.jsonl, events.jsonl.
 set -eu
+for needed in station-sim python; do
+    command -v "$needed" >/dev/null || { echo "run.sh: no $needed on the PATH; perhaps \`. .venv/bin/activate\` first" >&2; exit 2; }
+done
+python -c 'import pytest, sim' || { echo "run.sh: install pytest beside station-sim; here \`make .venv/stamps/dev\`" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-ci-results}
 mkdir -p "$out"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from sim.csms.books import Event, read_events
+from sim.csms.books import BooksError, Event, read_events
+
+BEGINNING = b'{"kind":'  # of every line
 
 
 class BookFile:
@@ -21,12 +23,19 @@ class BookFile:
         self._syncing = asyncio.Lock()
 
     def open(self) -> list[Event]:
-        """What already stands in the file. A last line cut off by a power cut is taken away."""
+        """What already stands in the file. A last line cut off by a power cut is taken away. Raises BooksError for what is none."""
         if self._path is None:
             return []
+        if self._path.exists():
+            events = list(read_events(self._path))  # before anything is taken away
+            rest = self._path.read_bytes().rpartition(b"\n")[2]
+            if not rest.startswith(BEGINNING[: len(rest)]):
+                raise BooksError(f"{self._path}: its last line is none of these books, and does not end")
+        else:
+            events = []
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         os.truncate(self._file, self._path.read_bytes().rfind(b"\n") + 1)
-        return list(read_events(self._path))
+        return events
 
     def append(self, event: Event) -> None:
         if self._file is not None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
+import math
 import os
 import ssl
 import sys
@@ -123,12 +125,12 @@ def _add_mischief(group: Any) -> None:
 
 def behaviour(args: argparse.Namespace) -> Behaviour:
     """The behaviour the options describe. ValueError for what is malformed."""
+    _check(args)
     made = Behaviour(
         accept_unknown=not args.card if args.accept_unknown is None else args.accept_unknown,
         one_at_a_time=args.one_at_a_time,
         registration_interval_s=args.registration_interval,
         heartbeat_s=args.heartbeat,
-        silent=set(args.silent),
         ids=args.ids,
         vendors=set(args.vendor),
         known=set(args.known),
@@ -137,13 +139,42 @@ def behaviour(args: argparse.Namespace) -> Behaviour:
         call_timeout_s=args.call_timeout,
     )
     made.set_registration(args.registration)
-    for reader, texts in ((made.add_card, args.card), (made.set_delay, args.delay), (made.set_loss, args.lose)):
+    readers = (made.add_card, args.card), (made.set_delay, args.delay), (made.set_loss, args.lose)
+    for reader, texts in (*readers, (made.set_silent, args.silent)):
         for text in texts:
             reader(text)
     for text in args.password:
-        station, _, password = text.partition(":")
+        station, colon, password = text.partition(":")
+        if not station or not colon or not password:
+            raise ValueError("--password is ID:PW, for one station")
         made.passwords[station] = password
     return made
+
+
+def _check(args: argparse.Namespace) -> None:
+    """ValueError for a number out of bounds, and for options that need others."""
+    if not 0 <= args.port <= 65535:
+        raise ValueError(f"--port {args.port}: from 0 to 65535")
+    if not 0 < args.speed < math.inf:
+        raise ValueError(f"--speed {args.speed:g}: above 0")
+    for name in ("heartbeat", "registration_interval", "call_timeout"):
+        if not 0 <= getattr(args, name) < math.inf:
+            raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name):g}: 0 or more")
+    if args.tls_cert is None and (args.tls_key is not None or args.client_ca is not None):
+        raise ValueError("--tls-key and --client-ca need --tls-cert")
+    for name in ("tls_cert", "tls_key", "client_ca"):
+        path = getattr(args, name)
+        if path is not None and not path.is_file():
+            raise ValueError(f"--{name.replace('_', '-')} {path}: there is no such file")
+
+
+def _listening(error: OSError, args: argparse.Namespace) -> str:
+    """What was wrong, for people."""
+    if error.errno == errno.EADDRINUSE:
+        return f"port {args.port} of {args.host} is taken; take another, or --port 0 for a free one"
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return error.strerror or str(error)
 
 
 def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
@@ -176,8 +207,11 @@ def run(args: argparse.Namespace) -> int:
         return 2
     try:
         asyncio.run(_serve(csms, args))
-    except (OSError, BooksError) as error:
+    except BooksError as error:
         print(f"station-sim csms: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"station-sim csms: {_listening(error, args)}", file=sys.stderr)
         return 1
     return 0
 

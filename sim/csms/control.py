@@ -12,6 +12,7 @@ import base64
 import binascii
 import contextlib
 import json
+import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from sim.csms.actions import known
 from sim.csms.books import Books, utc_ms
 
 CARD_STATUS = {
@@ -115,12 +117,24 @@ class Behaviour:
     def set_delay(self, text: str) -> None:
         """SECONDS[:ACTION]; 0 ends it."""
         seconds, _, action = text.partition(":")
-        self.delays[action or EVERY] = float(seconds)
+        try:
+            delay_s = float(seconds)
+        except ValueError:
+            delay_s = -1.0
+        if not 0 <= delay_s < math.inf:
+            raise ValueError(f"a delay is SECONDS[:ACTION], not {text!r}")
+        self.delays[known(action) if action else EVERY] = delay_s
 
     def set_loss(self, text: str) -> None:
         """ACTION:NTH"""
         action, _, nth = text.partition(":")
-        self.lose.add((action, int(nth)))
+        if not (nth.isdecimal() and int(nth) >= 1):
+            raise ValueError(f"what is lost is ACTION:NTH, counted from 1, not {text!r}")
+        self.lose.add((known(action), int(nth)))
+
+    def set_silent(self, action: str) -> None:
+        """ACTION, or * for all."""
+        self.silent.add(action if action == EVERY else known(action))
 
     def may_enter(self, station: str, authorization: str) -> bool:
         """Basic authentication over bytes: a password of hexadecimal digits may also come as the bytes it means."""
@@ -287,7 +301,7 @@ DOES: dict[str, Callable[[Commanded, str], Iterable[object] | None]] = {
     "registration": lambda csms, text: csms.behaviour.set_registration(text),
     "delay": lambda csms, text: csms.behaviour.set_delay(text),
     "lose": lambda csms, text: csms.behaviour.set_loss(text),
-    "silent": lambda csms, text: csms.behaviour.silent.add(text),
+    "silent": lambda csms, text: csms.behaviour.set_silent(text),
     "answer": lambda csms, text: csms.behaviour.silent.discard(text),
     "ids": lambda csms, text: _set_ids(csms.behaviour, text),
     "drop": lambda csms, text: csms.drop(text),

@@ -75,7 +75,7 @@ def test_keys_in_and_screen_out(csms: str) -> None:
         view.sees("unplug: slot=2")
         view.press("q")
         view.ended()
-        assert view.process.returncode == 0 and "1 chargers; the event loop was late by p50" in view.shown
+        assert view.process.returncode == 0 and "1 charger; the event loop was late by p50" in view.shown
 
 
 def test_every_fault_is_raised_and_cleared_at_the_keyboard(csms: str) -> None:
@@ -239,7 +239,7 @@ def test_without_a_terminal_there_are_lines(csms: str) -> None:
             out, err = process.communicate(timeout=WITHIN_S)
         assert process.returncode == 0
         assert err.count("\n") == told and ("needs a terminal" in err) is bool(told)
-        assert "run       1 chargers; the event loop was late by p50" in out.splitlines()[-1]
+        assert "run       1 charger; the event loop was late by p50" in out.splitlines()[-1]
 
 
 def test_how_late_the_loop_was_is_told_to_programs(csms: str) -> None:

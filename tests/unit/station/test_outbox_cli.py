@@ -129,3 +129,10 @@ def test_what_cannot_be_read_is_a_sentence(tmp_path: Path, what: str, capsys: py
     assert main(["outbox", str(file)]) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.startswith("station: ") and str(tmp_path) in captured.err
+
+
+def test_an_empty_store_is_told_to_be_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "station.db"
+    SqliteStore(str(file), lambda *_: None, lambda call, *args: call(*args), ballast_bytes=0).close()
+    assert main(["outbox", str(file)]) == 0
+    assert capsys.readouterr().out == "nothing waits, and nothing was given up\n"
