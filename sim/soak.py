@@ -6,12 +6,15 @@ What breaks is shrunk and written to a file that `station-sim replay` shows. Not
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import multiprocessing
 import os
+import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +64,7 @@ class Report(msgspec.Struct):
     slowest: list[Slow] = []
     violations: list[Outcome] = []
     files: list[str] = []
+    interrupted: bool = False
 
     def add(self, outcome: Outcome, cpu_s: float) -> None:
         self.seeds += 1
@@ -96,7 +100,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add = parser.add_argument
     add("--seconds", type=float, default=60.0, help="for so long (60)")
-    add("--seeds", type=int, default=0, help="so many runs instead")
+    add("--seeds", type=int, default=0, help="so many runs instead (0: by time)")
     add("--seed", type=int, default=1, help="the first seed; they count up from it (1)")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all processors)")
     add("--out", type=Path, default=Path("counterexamples"), help="folder for what broke (counterexamples)")
@@ -105,15 +109,26 @@ def add_parser(subparsers: Any) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Exit status 0: no promise was broken; 1: some were; 2: the call is wrong."""
-    if args.jobs < 1 or args.seconds <= 0 or args.seeds < 0:
-        print("station-sim soak: --jobs at least 1, --seconds above 0, --seeds not below 0", file=sys.stderr)
+    """Exit status 0: no promise was broken; 1: some were; 2: the call is wrong; 130: none were before Ctrl-C."""
+    wrong = _wrong(args)
+    if wrong:
+        print(f"station-sim soak: {wrong}", file=sys.stderr)
         return 2
     report = soak(args.seed, args.seconds, args.seeds, args.jobs, Progress())
     for outcome in report.violations[:SHRUNK]:
         report.files.append(str(_shrunk(outcome, args.out)))
     print(msgspec.json.encode(report).decode() if args.json else text(report))
-    return 1 if report.violations else 0
+    return 1 if report.violations else 130 if report.interrupted else 0
+
+
+def _wrong(args: argparse.Namespace) -> str:
+    """What is wrong with the call, or nothing."""
+    if args.jobs < 1 or not 0 < args.seconds < math.inf or args.seeds < 0:
+        return "--jobs at least 1, --seconds above 0, --seeds not below 0"
+    there = next(folder for folder in (args.out.absolute(), *args.out.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        return f"--out {args.out}: {there} is no folder that can be written to"
+    return ""
 
 
 class Progress:
@@ -134,28 +149,35 @@ class Progress:
 
 
 def soak(first: int, seconds: float, seeds: int, jobs: int, progress: Progress | None = None) -> Report:
-    """Run seeds from `first` on; for so many seconds, or so many seeds where given."""
+    """Run seeds from `first` on; for so many seconds, or so many seeds where given. Ctrl-C ends it early, with what was seen so far."""
     report = Report(first)
     started = time.monotonic()
-    room = threading.Semaphore(2 * jobs)  # the pool would take all there is
-    with multiprocessing.Pool(jobs) as pool:
-        for outcomes in pool.imap_unordered(_chunk, _chunks(first, seeds, started + seconds, room)):
-            room.release()
-            for outcome, cpu_s in outcomes:
-                report.add(outcome, cpu_s)
-            report.real_s = time.monotonic() - started
-            if progress is not None:
-                progress.show(report)
+    chunks = _chunks(first, seeds, started + seconds)
+    context = multiprocessing.get_context()
+    with ProcessPoolExecutor(jobs, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        try:
+            waiting = {pool.submit(_chunk, chunk) for chunk in itertools.islice(chunks, 2 * jobs)}
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                waiting |= {pool.submit(_chunk, chunk) for chunk in itertools.islice(chunks, len(done))}
+                for outcome, cpu_s in itertools.chain.from_iterable(future.result() for future in done):
+                    report.add(outcome, cpu_s)
+                report.real_s = time.monotonic() - started
+                if progress is not None:
+                    progress.show(report)
+        except KeyboardInterrupt:
+            report.interrupted = True
+            pool.shutdown(wait=True, cancel_futures=True)
     if progress is not None:
         progress.over(report)
     report.violations.sort(key=lambda o: o.seed)
     return report
 
 
-def _chunks(first: int, seeds: int, until: float, room: threading.Semaphore) -> Iterator[list[int]]:
-    """Seeds to run, as long as there is time, and never far ahead of those who run them."""
+def _chunks(first: int, seeds: int, until: float) -> Iterator[list[int]]:
+    """Seeds to run, as long as there is time."""
     number = first
-    while room.acquire() and ((seeds and number < first + seeds) or (not seeds and time.monotonic() < until)):
+    while number < first + seeds if seeds else time.monotonic() < until:
         end = min(number + CHUNK, first + seeds) if seeds else number + CHUNK
         yield list(range(number, end))
         number = end
