@@ -44,6 +44,12 @@ SAMPLED = (Measurand.ENERGY_IMPORT, Measurand.POWER_IMPORT)
 SAMPLES_S = 30  # between two powers a car may do anything; what they come to has to be within 2 % of what it drew
 STUMBLE_S = 2  # real seconds that this machine may be busy with something else before a meter counts as lost
 SETTLES_S = 20.0  # real seconds for the last messages to arrive
+KEPT = (
+    "books.jsonl",
+    "meters.json",
+    "batteries.json",
+    "station.db",
+)  # what a demo leaves behind, and files beside them
 EXAMPLES = """\
 examples:
   station-sim demo                                  four sessions at 300 times real speed, then the comparison
@@ -121,15 +127,24 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError("--view takes the screen: without --json")
         if args.keep is not None:
             args.keep.mkdir(parents=True, exist_ok=True)
+            _check_kept(args.keep)
     except (OSError, ValueError) as error:
         print(f"station-sim demo: {options.sentence(error)}", file=sys.stderr)
         return 2
     with contextlib.ExitStack() as stack:
         folder = args.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="station-sim-")))
-        for name in ("books.jsonl", "meters.json", "station.db"):
-            for old in folder.glob(f"{name}*"):
-                old.unlink()
+        for old in folder.iterdir():
+            old.unlink()
         return asyncio.run(Demo(args, folder, shape, settings, cards).play())
+
+
+def _check_kept(folder: Path) -> None:
+    """ValueError for a folder that holds anything but what an earlier demo left there, which goes."""
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith(KEPT) or not path.is_file():
+            raise ValueError(
+                f"--keep {folder}: {path.name} is not of an earlier demo; name a folder that is empty or new"
+            )
 
 
 def _check_csms(args: argparse.Namespace) -> None:
@@ -247,6 +262,8 @@ class Demo:
         if unserved and not self.stopped.is_set():
             print(f"station-sim demo: {len(unserved)} drivers were not served", file=sys.stderr)
             return 1
+        if unserved and process.returncode:
+            self._complain("it was ended before all drivers had left: what is still being charged is in no book yet")
         return process.returncode or (1 if self.teller.problems else 0)
 
     # --- the station ---

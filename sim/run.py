@@ -41,7 +41,8 @@ FINE, WRONG, MISUSED, UNCONNECTED = 0, 1, 2, 3
 EPILOG: Final = """\
 exit status:
   0  ended in good order: by a signal, by quit, at the end of the commands or of the plan
-  1  a command could not be done, or what it waited for did not come; the plan expected something else; a bug stopped a station
+  1  a command could not be done, or what it waited for did not come; a bug stopped a station; the plan expected something else, or was not
+     played to its end
   2  the call is wrong; nothing was begun
   3  a station was never accepted by the CSMS
 
@@ -363,7 +364,7 @@ class Run:
         run = self.witness.played(str(self.args.plan))
         lines = self.args.json or self.args.commands is not None
         expect_report.write([run], self.args.report or ("json" if lines else "text"), self.args.report_file)
-        return WRONG if run.failed else FINE
+        return FINE if run.passed else WRONG
 
     def _verdict(self, live: Live, timely: bool) -> int:
         if live.host.bugs or (self.record is not None and self.record.broken):

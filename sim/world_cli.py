@@ -84,12 +84,12 @@ def main(args: argparse.Namespace) -> int:
     if not whole:
         print("station-sim world: interrupted; the rest was not played", file=sys.stderr)
         return INTERRUPTED
-    return WRONG if any(one.failed for one in runs) else FINE
+    return FINE if all(one.passed for one in runs) else WRONG
 
 
 def told(runs: list[Played]) -> list[Played]:
     """One run is told with its story; of many only those that failed are."""
-    return runs if len(runs) == 1 else [one if one.failed else msgspec.structs.replace(one, story=()) for one in runs]
+    return runs if len(runs) == 1 else [msgspec.structs.replace(one, story=()) if one.passed else one for one in runs]
 
 
 def play(name: str, made: Plan, seed: int) -> Played:

@@ -83,7 +83,7 @@ def test_what_was_not_played_is_skipped_and_told(tmp_path: Path) -> None:
         await asyncio.sleep(3)
         process.send_signal(signal.SIGINT)
         out, _ = await asyncio.wait_for(process.communicate(), 10)
-        assert process.returncode == 0
+        assert process.returncode == 1
         lines = [line.strip() for line in out.decode().splitlines()]
         assert any(line.startswith("skipped it charges: the run ended at ") for line in lines)
         assert any(line.startswith("ok      station 1 slot 1 is Preparing") for line in lines)

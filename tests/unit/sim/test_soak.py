@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -97,19 +93,6 @@ def test_a_fault_is_named_by_its_kind_and_how() -> None:
 def test_every_kind_and_way_is_drawn_by_the_swarm() -> None:
     drawn = {way(fault) for seed in range(1, 1500) for fault in draw(seed).faults}
     assert drawn == set(ways())
-
-
-def test_ctrl_c_ends_it_with_what_was_seen() -> None:
-    command = [sys.executable, "-m", "sim.cli", "soak", "--seconds", "600", "--jobs", "2", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as soaking:
-        assert soaking.stderr is not None
-        soaking.stderr.readline()  # the first seeds have been seen
-        os.killpg(soaking.pid, signal.SIGINT)  # as a terminal does: the workers hear of it too
-        said, complaints = soaking.communicate(timeout=60)
-    assert soaking.returncode == 130, complaints
-    report = msgspec.json.decode(said, type=Report)
-    assert report.interrupted
-    assert report.seeds > 0
 
 
 def test_a_folder_that_is_none_is_refused_before_the_hunt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
