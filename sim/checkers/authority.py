@@ -14,6 +14,7 @@ from hal.signals import CardPresented
 from hal.units import SlotId
 from ocpp_client.link import LinkDown
 from sim.checkers.cards import Cards
+from sim.checkers.events import slot_of
 from sim.checkers.eyes import Promise
 from sim.checkers.grants import Grant
 from sim.checkers.power import Giving
@@ -237,7 +238,8 @@ class Authorised(Giving):
         self._doubt(view)
 
     def put_event(self, view: View, key: str, record: EventRecord) -> None:
-        if record.kind == "faulted.v1":
+        """Who takes a slot on which something is wrong, as with its pilot, waits there for it to go."""
+        if record.kind == "faulted.v1" or (record.kind == "warning.v1" and slot_of(record)):
             self._doubt(view)
 
     def did_SetLock(self, view: View, effect: SetLock) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hal.actions import PermitPower, SetLock
 from hal.signals import BoardReady, FaultAcknowledged, PowerReported
-from hal.units import Cause, SlotId
+from hal.units import SECOND, Cause, MonoNs, SlotId
 from sim.checkers.events import body, slot_of
 from sim.checkers.eyes import Promise
 from sim.checkers.seen import SlotView
@@ -38,7 +38,7 @@ class Unlock(Promise):
 class Weld(Promise):
     """A contactor whose mirror says closed more than a second after the withdrawal, or when the board reports what it found, is told as
     Faulted PowerSwitchFailure before anything else happens on the slot; no power then until somebody has acknowledged it and the mirror
-    has said open; over a reboot too, if the disk has the fault."""
+    has said open; over a reboot too, if the disk has the fault. One that the board finds closed has a second to open all the same."""
 
     name = "a weld is told and latched"
 
@@ -46,11 +46,13 @@ class Weld(Promise):
         super().__init__()
         self._told: set[tuple[str, SlotId]] = set()
         self._opened: set[tuple[str, SlotId]] = set()
+        self._found: dict[tuple[str, SlotId], MonoNs] = {}  # when the board was ready, and nobody knew of it before
 
     def boots(self, view: View) -> None:
         for slot in view.slots:
             self._told.discard((view.id, slot.number))
             self._opened.discard((view.id, slot.number))
+            self._found.pop((view.id, slot.number), None)
         for record in view.image.get("fault", {}).values():
             assert isinstance(record, FaultRecord)
             if record.cause is Cause.CONTACTOR_WELDED:
@@ -61,12 +63,20 @@ class Weld(Promise):
             number = slot_of(record)
             slot = view.slot(number)
             if slot is not None and slot.mirror:
+                if view.item_name == "BoardReady" and (view.id, number) not in self._told:
+                    self._found[view.id, number] = view.now_ns
                 self._told.add((view.id, number))
                 self._opened.discard((view.id, number))
 
     def told_PowerReported(self, view: View, item: PowerReported) -> None:
-        if not item.closed and (view.id, item.slot) in self._told:
-            self._opened.add((view.id, item.slot))
+        where = (view.id, item.slot)
+        if item.closed or where not in self._told:
+            return
+        found_ns = self._found.pop(where, None)
+        if found_ns is not None and view.now_ns - found_ns <= OPENS_S * SECOND:
+            self._told.discard(where)
+        else:
+            self._opened.add(where)
 
     def told_FaultAcknowledged(self, view: View, item: FaultAcknowledged) -> None:
         if (view.id, item.slot) in self._opened:

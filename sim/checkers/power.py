@@ -93,18 +93,21 @@ class FirstReading(Giving):
 
 
 class Forbidden:
-    """The faults that forbid power at one station, as told: when each ended, how often a ground fault tripped in this visit."""
+    """The faults that forbid power at one station, as told: when each ended; how often a ground fault tripped in this visit, since when
+    one stands, and where it came too often."""
 
     def __init__(self) -> None:
         self.ended: dict[tuple[SlotId, Cause], MonoNs] = {}
         self.trips: dict[SlotId, int] = {}
+        self.since: dict[SlotId, MonoNs] = {}
+        self.too_often: set[SlotId] = set()
         self.latched = False  # an emergency stop that nobody has acknowledged after its release
 
 
 class NoFault(Giving):
     """No power while a fault of the table forbids it: pilot E, F or diode, emergency stop (until released and acknowledged), ground
-    fault (15 s longer, and after three retries in a visit until acknowledged), voltage (a minute longer). As the board told them;
-    what the core finds by itself is not judged here. Latches are not followed over a reboot."""
+    fault (15 s longer, and after three retries in a visit, one for every 15 s that it stands, until acknowledged), voltage (a minute
+    longer). As the board told them; what the core finds by itself is not judged here. Latches are not followed over a reboot."""
 
     name = "no power while a fault forbids it"
 
@@ -121,8 +124,20 @@ class NoFault(Giving):
             known.latched = True
         if not item.active:
             known.ended[item.slot, item.cause] = view.now_ns
-        elif item.cause is Cause.GROUND_FAULT:
-            known.trips[item.slot] = known.trips.get(item.slot, 0) + 1
+        if item.cause is Cause.GROUND_FAULT:
+            self._ground(view, known, item)
+
+    def _ground(self, view: View, known: Forbidden, item: BoardFault) -> None:
+        number, since_ns = item.slot, known.since.get(item.slot)
+        trips = known.trips.get(number, 0)
+        if item.active and since_ns is None:
+            known.since[number], trips = view.now_ns, trips + 1
+        elif not item.active and since_ns is not None:
+            trips += max(0, view.now_ns - since_ns - 1) // GROUND_WAIT_NS
+            del known.since[number]
+        known.trips[number] = trips
+        if trips > GROUND_TRIPS:
+            known.too_often.add(number)
 
     def told_FaultAcknowledged(self, view: View, item: FaultAcknowledged) -> None:
         known = self._of[view.id]
@@ -130,10 +145,15 @@ class NoFault(Giving):
             known.latched = False
         if (item.slot, Cause.GROUND_FAULT) not in view.faults:
             known.trips.pop(item.slot, None)
+            known.too_often.discard(item.slot)
 
     def told_VehicleChanged(self, view: View, item: VehicleChanged) -> None:
-        if item.pilot is Pilot.A:
-            self._of[view.id].trips.pop(item.slot, None)
+        """Each visit has retries of its own."""
+        known, slot = self._of[view.id], view.slots[item.slot - 1]
+        if item.pilot is Pilot.A or slot.plugged_ns == view.now_ns:
+            known.trips.pop(item.slot, None)
+            if item.slot in known.since:
+                known.since[item.slot] = view.now_ns
 
     def judge(self, view: View, slot: SlotView, what: str) -> None:
         why = self._why(view, slot)
@@ -149,7 +169,7 @@ class NoFault(Giving):
         standing = [cause.value for number, cause in view.faults if number in (0, slot.number) and cause in FORBIDS]
         if standing:
             return f"the board reports {min(standing)}"
-        if known.trips.get(slot.number, 0) > GROUND_TRIPS:
+        if slot.number in known.too_often:
             return "a ground fault came once more than may be tried again"
         if self._young(view, known, slot, (Cause.GROUND_FAULT,), GROUND_WAIT_NS):
             return "a ground fault ended less than 15 s ago"

@@ -179,8 +179,7 @@ class Runner:
         self._busy = busy
         unit.board.start(unit.port.signal, self.scheduler)
         self._drain()
-        if unit.core is not None:  # else the first thing that it heard was its last
-            self._arm(unit)
+        self._arm(unit)
 
     def halt(self, unit: Unit) -> None:
         """Drop the core: what is not on the disk is gone. The hardware stays as it is."""
@@ -313,9 +312,11 @@ class Runner:
     # --- time ---
 
     def _arm(self, unit: Unit) -> None:
-        """Keep one timer a unit, at its core's earliest deadline or before."""
-        assert unit.core is not None
-        wake_at = unit.core.wake_at
+        """Keep one timer a unit, at its core's earliest deadline or before; none where the last thing that it heard was its last."""
+        core = unit.core
+        if core is None:
+            return
+        wake_at = core.wake_at
         if wake_at is None or (unit._timer is not None and unit._timer_at <= wake_at):
             return
         if unit._timer is not None:

@@ -112,7 +112,7 @@ class Faults:
             if row.fate is Fate.ENDS:
                 core.power.end(slot, row.stop, Why.ABNORMAL)
             core.touch(slot)
-        if row.clears is Clears.RETRIES:
+        if row.clears is Clears.RETRIES and not fault.latched:
             self._trip(fault)
         if row.ends_after_s and fault.ends_ns is None:
             fault.ends_ns = core.now.mono_ns + row.ends_after_s * SECOND

@@ -158,8 +158,13 @@ class Transactions:
     # --- values ---
 
     def sampled(self, slot: Slot, context: Context, reading: Reading, what: Measurands, kept: Measurands) -> None:
-        """A value of the running transaction: told, and kept for its end, as far as each is wanted (1.6 MV-01, MV-11, MV-12)."""
+        """A value of the running transaction: told, and kept for its end, as far as each is wanted (1.6 MV-01, MV-11, MV-12).
+
+        Where the clock was set back there are no instants until it is again as late as what was told.
+        """
         tx, metering = slot.tx, self.core.metering
+        if context is Context.CLOCK and self.core.stamp().utc_ms < tx.last_ms:
+            return
         at = self._stamp(tx)
         if kept:
             tx.samples = (*tx.samples, metering.sample(slot, context, reading, kept, at))

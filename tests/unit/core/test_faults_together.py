@@ -156,6 +156,22 @@ def test_a_ground_fault_that_does_not_go_uses_up_its_tries_too() -> None:
     assert told(bench, 1)[0] == "Faulted"
 
 
+def test_a_ground_fault_that_is_latched_stays_so_when_it_comes_and_goes_again() -> None:
+    bench = charging()
+    begin(bench, Cause.GROUND_FAULT)
+    bench.wait(60)
+    gone(bench, Cause.GROUND_FAULT)
+    bench.unplug()
+    bench.plug()  # another visit, with tries of its own
+    begin(bench, Cause.GROUND_FAULT)
+    bench.wait(20)
+    gone(bench, Cause.GROUND_FAULT)
+    bench.wait(3600)
+    assert told(bench, 1)[0] == "Faulted"
+    acknowledge(bench, 1)
+    assert told(bench, 1)[0] != "Faulted"
+
+
 def test_the_next_vehicle_has_all_its_tries() -> None:
     bench = charging()
     for _ in range(3):

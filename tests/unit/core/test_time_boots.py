@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from hal.signals import BoardReady
+from hal.units import Pilot
 from station.core.boot import BootInfo
 from station.core.time import CUT_MS
 from tests.builders import START_UTC_MS, CoreBench
@@ -112,3 +113,23 @@ def test_what_may_have_been_sent_keeps_its_bytes_although_its_time_was_false() -
     later.online()
     [again] = [call for call in later.calls if call[1] == before[1]]
     assert again == before
+
+
+@spec("1.6", "16-MV-03")
+def test_no_aligned_instant_comes_twice_where_what_was_told_lies_in_the_future() -> None:
+    """Told of a time nine hours ahead, and resumed in another boot."""
+    settings = msgspec.structs.replace(SETTINGS, after_restart="resume")
+    bench = charging(settings=settings)
+    bench.true_ms += 9 * HOUR * 1000
+    bench.wait(20 * MINUTE)
+    later = bench.after(2, settings=settings)
+    later.true_ms -= 9 * HOUR * 1000
+    later.plug()
+    later.give(BoardReady())
+    later.pilot(Pilot.C)
+    later.online()
+    later.wait(HOUR)
+    values = [m["meterValue"][0] for m in later.actions("MeterValues")]
+    aligned = [v["timestamp"] for v in values if v["sampledValue"][0]["context"] == "Sample.Clock"]
+    assert len(aligned) == len(set(aligned)) == 4  # of the other slot
+    assert len(told(later, "MeterValues")) > 50

@@ -16,7 +16,7 @@ from station.words.common import Origin, Token, TokenInfo, TokenStatus
 from station.words.outcomes import ACCEPTED as YES
 from station.words.records import TokenRecord
 from station.words.settings import Settings
-from tests.unit.sim.checker_bench import ACCEPTED, CARD, OTHER, Bench, broken, permit, withdraw
+from tests.unit.sim.checker_bench import ACCEPTED, CARD, OTHER, Bench, broken, event, permit, withdraw
 
 BLOCKED = {"idTagInfo": {"status": "Blocked"}}
 
@@ -278,6 +278,22 @@ def test_a_card_shown_while_nobody_could_be_asked_does_not_wait_for_the_next_que
     bench.plug(2)
     with broken(authorised, "was refused, not accepted"):
         bench.power(2, name="s2")
+
+
+@pytest.mark.parametrize(("subject", "doubtful"), [("slot/1", True), ("station", False)])
+def test_who_waits_at_a_slot_with_a_warning_is_not_seen(subject: str, doubtful: bool) -> None:
+    bench, _, _, promise = bench_of()
+    for card in (CARD, OTHER):
+        bench.tap(card)
+        bench.accept(card)
+        bench.wait(1)
+    bench.give(Wake(), bench.persist(event("warning.v1", subject)))
+    bench.plug(2)
+    if doubtful:
+        bench.power(2, card=OTHER)  # the first may have taken slot 1
+        return
+    with broken(promise, f"{CARD} came first"):
+        bench.power(2, card=OTHER)
 
 
 def test_a_plug_takes_the_authorisation_that_names_its_slot() -> None:

@@ -133,6 +133,24 @@ def test_a_ground_fault_waits_and_is_tried_three_times() -> None:
         bench.give(Wake(), *permit())
 
 
+@pytest.mark.parametrize(("stands_s", "latched"), [(40, False), (50, True)])
+def test_a_ground_fault_that_stands_uses_up_its_tries(stands_s: int, latched: bool) -> None:
+    promise = NoFault()
+    bench = session(Bench(promise))
+    bench.give(BoardFault(1, Cause.GROUND_FAULT, True), *withdraw())
+    bench.give(BoardFault(1, Cause.GROUND_FAULT, True))  # said twice, and once
+    bench.wait(stands_s)
+    bench.give(BoardFault(1, Cause.GROUND_FAULT, False))
+    bench.wait(20)
+    if not latched:
+        bench.give(Wake(), *permit())
+        return
+    for pilot in (Pilot.A, Pilot.B):  # for the next visit too
+        bench.give(VehicleChanged(1, pilot))
+    with broken(promise, "once more"):
+        bench.give(Wake(), *permit())
+
+
 def test_the_voltage_must_be_stable_for_a_minute() -> None:
     promise = NoFault()
     bench = session(Bench(promise))

@@ -187,6 +187,22 @@ def test_a_weld_that_is_found_at_boot() -> None:
     bench.give(BoardReady(), weld(bench))
 
 
+@pytest.mark.parametrize(("opens_s", "latched"), [(0.9, False), (2, True)])
+def test_what_is_found_closed_at_boot_has_a_second_to_open(opens_s: float, latched: bool) -> None:
+    promise = Weld()
+    bench = Bench(promise, boot=False)
+    bench.boot(ready=False)
+    bench.give(PowerReported(1, True))
+    bench.give(BoardReady(), weld(bench))
+    bench.wait(opens_s)
+    bench.give(PowerReported(1, False))
+    if not latched:
+        bench.give(Wake(), *permit())
+        return
+    with broken(promise, "welded"):
+        bench.give(Wake(), *permit())
+
+
 def test_the_supply_is_never_exceeded() -> None:
     promise = Supply()
     bench = Bench(promise)
