@@ -2,7 +2,7 @@
 
 Pure: the transport says what happened (`connected`, `receive`, `lost`, ...), the link answers with a list of what to do
 (bytes to write, `Connect`, `CloseTransport`, ...) and of what the core shall hear (`LinkUp`, `FrameReceived`, ...), in
-order. It joins WebSocket (websocket.py) and TLS (tls.py) and adds what needs a clock: time-outs of opening and closing,
+order. It joins WebSocket (websocket.py, messages.py) and TLS (tls.py) and adds what needs a clock: time-outs of opening and closing,
 pings and their deadline (OCPP-J 1.6, 2.0.1 and 2.1, chapters on the connection; WebSocketPingInterval).
 
 Not here: what it is given and says (link_types.py, to be imported from here), reconnecting and its back-off
@@ -37,8 +37,9 @@ from ocpp_client.link_types import (
     check_profile,
     check_url,
 )
+from ocpp_client.messages import Ended, Messages
 from ocpp_client.tls import TlsFault, TlsProfile, TlsStream
-from ocpp_client.websocket import Agreed, Ended, Messages, Opening
+from ocpp_client.websocket import Agreed, Opening
 
 __all__ = [
     "CloseTransport",

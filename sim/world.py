@@ -121,7 +121,7 @@ class World(Runner):
     @property
     def true_utc_ms(self) -> UtcMs:
         """What time it really is: what a sound CSMS says."""
-        return START_UTC_MS + self.clock.now().mono_ns // 1_000_000
+        return START_UTC_MS + self.clock.mono_ns // 1_000_000
 
     def iso_now(self) -> str:
         at = datetime.fromtimestamp(self.true_utc_ms / 1000, UTC)

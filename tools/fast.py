@@ -28,9 +28,11 @@ COMPILED: Final = (
     "statemachine/slot.py",
     "statemachine/claims.py",
     "ocpp_client/link.py",
+    "ocpp_client/messages.py",
     "ocpp_client/outbox.py",
     "ocpp_client/rpc.py",
     "ocpp_client/dialects/values.py",
+    "ocpp_client/dialects/v16/decode.py",
     "ocpp_client/dialects/v16/encode.py",
     "ocpp_client/dialects/v16/meter.py",
     "meter/*.py",
@@ -96,7 +98,7 @@ def build(out: Path = OUT) -> bool:
         path.write_text(opened(path.read_text(encoding="utf-8"), classes), encoding="utf-8")
     (out / "setup.py").write_text(
         "from mypyc.build import mypycify\nfrom setuptools import setup\n"
-        f"setup(name='fast', packages=[], ext_modules=mypycify({['--config-file=', *modules(out)]!r}, opt_level='2'))\n"
+        f"setup(name='fast', packages=[], ext_modules=mypycify({['--config-file=', *modules(out)]!r}, opt_level='3'))\n"
     )
     command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)

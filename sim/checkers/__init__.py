@@ -52,4 +52,4 @@ class Checker:
         """All faults are healed and the world has come to rest: liveness is judged here."""
 
     def broken(self, world: World, sentence: str) -> Broken:
-        return Broken(self.name, sentence, world.clock.now().mono_ns)
+        return Broken(self.name, sentence, world.clock.mono_ns)

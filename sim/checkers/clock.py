@@ -12,8 +12,8 @@ from typing import Any, Final
 from hal.units import MILLISECOND, SECOND, MonoNs, UtcMs
 from sim.checkers.cards import utc_ms
 from sim.checkers.eyes import Promise
+from sim.checkers.ledger import Row
 from sim.checkers.orderly import transaction_of
-from sim.checkers.records import row_of
 from sim.checkers.seen import Call, Payload
 from sim.checkers.view import View
 from sim.scheduler import START_UTC_MS
@@ -48,9 +48,8 @@ class Monotonic(Promise):
         self._last: dict[tuple[str, str], UtcMs] = {}
         self._first: dict[tuple[str, str], UtcMs] = {}
 
-    def sent_any(self, view: View, call: Call) -> None:
-        row = row_of(view, call)
-        if row is None or row.call is not None:
+    def leaves(self, view: View, call: Call, row: Row) -> None:
+        if row.call is not None:
             return
         where, told = (view.id, row.transaction), [utc_ms(text) for text in stamps(call)]
         last = self._last.get(where, 0)
@@ -147,10 +146,9 @@ class RightTime(Promise):
         if trust.known and key not in view.image.get("event", {}):
             self._judge(view, f"event {record.kind}", record.at.utc_ms, view.now_ns, trust.slack_ms)
 
-    def sent_any(self, view: View, call: Call) -> None:
-        row, trust = row_of(view, call), self._trust[view.id]
-        made = self._made.get((view.id, row.key)) if row is not None else None
-        if row is None or made is None or row.call is not None or row.transaction in self._tainted:
+    def leaves(self, view: View, call: Call, row: Row) -> None:
+        trust, made = self._trust[view.id], self._made.get((view.id, row.key))
+        if made is None or row.call is not None or row.transaction in self._tainted:
             return
         boot, known, slack_ms, past = made
         if not known and not (trust.known and boot == view.boots):
@@ -205,7 +203,7 @@ class Aligned(Promise):
         ] = {}  # station, connector, instant: boot, when in truth
 
     def sent_MeterValues(self, view: View, call: Call) -> None:
-        row, interval_ms = row_of(view, call), view.settings.aligned_interval_s * 1000
+        row, interval_ms = view.ledger.row(call.id), view.settings.aligned_interval_s * 1000
         if (row is not None and row.call is not None) or not interval_ms:
             return
         true_ns = row.put_ns if row is not None else view.now_ns

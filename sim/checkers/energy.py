@@ -12,7 +12,6 @@ from hal.units import SECOND, MilliWh, SlotId
 from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.orderly import transaction_of
-from sim.checkers.records import row_of
 from sim.checkers.seen import Call, SlotView
 from sim.checkers.view import View
 from sim.plan import ContactorFault, CsmsFault, MeterFault, VehicleFault
@@ -96,7 +95,7 @@ class Bill(Promise):
         self._judge(view, call, "meterStop")
 
     def _judge(self, view: View, call: Call, name: str) -> None:
-        row = row_of(view, call)
+        row = view.ledger.row(call.id)
         if row is None or not isinstance(row.fact, TransactionTold) or row.fact.register_mwh is None:
             return
         self.armed += 1

@@ -5,6 +5,7 @@ A promise names what it wants to hear of by its methods, all of which take the v
     told_X(view, item)      the core was given an input of type X       did_X(view, effect)    it answered with such an effect
     then_X(view, item)      all effects of that input have been seen    put_k / forgot_k       a record of kind k, in a batch
     sent_A(view, call)      an own call of action A leaves              answered_A(view, call, payload)   its CALLRESULT came
+    leaves(view, call, row) so does one that the outbox keeps, with its row of the ledger
     failed_A(view, call, why)   it was refused, or came to nothing      asked_A(view, call)    the CSMS calls
     replied_A(view, call, payload)   the station answers (None: with a CALLERROR)
     boots, boots_done (view), stops (view, cut), ends (view)            a core begins, has begun, is gone; the world is at rest
@@ -54,13 +55,14 @@ class Eyes(Checker):
         self._moments = {name: _moment(promises, name) for name in MOMENTS}
         self._told, self._did, self._then = (self._tables[p] for p in ("told", "did", "then"))
         self._put, self._forgot = self._tables["put"], self._tables["forgot"]
+        self._leaves = _moment(promises, "leaves")
 
     # --- steps ---
 
     def stepped(self, world: World, unit: Unit, item: Input, effects: list[Effect]) -> None:
         self.armed += 1
         view = self._views[unit.id]
-        view.now_ns = now_ns = world.clock.now().mono_ns
+        view.now_ns = now_ns = world.clock.mono_ns
         view.effects = effects
         if now_ns > view.due_ns:
             view.due()
@@ -113,7 +115,7 @@ class Eyes(Checker):
             view = self._views[unit.id] = View(world, unit)
         else:
             self._stopped(view, False)
-        view.now_ns, view.effects, view.item_name = world.clock.now().mono_ns, effects, ""
+        view.now_ns, view.effects, view.item_name = world.clock.mono_ns, effects, ""
         view.boot(world.disks[unit.id].durable(unit.id))
         self._moment("boots", view)
         self._effects(view, effects)
@@ -121,7 +123,7 @@ class Eyes(Checker):
 
     def cut(self, world: World, unit: Unit) -> None:
         view = self._views[unit.id]
-        view.now_ns = world.clock.now().mono_ns
+        view.now_ns = world.clock.mono_ns
         self._stopped(view, True)
 
     def _stopped(self, view: View, cut: bool) -> None:
@@ -134,7 +136,7 @@ class Eyes(Checker):
         if world.bugs:
             raise self.broken(world, "a step raised an exception")
         for view in self._views.values():
-            view.now_ns = world.clock.now().mono_ns
+            view.now_ns = world.clock.mono_ns
             if view.now_ns > view.due_ns:
                 view.due()
             self._moment("ends", view)
@@ -147,22 +149,33 @@ class Eyes(Checker):
 
     def framed(self, world: World, unit: Unit, out: bool, frame: list[Any]) -> None:
         view = self._views[unit.id]
-        view.now_ns = world.clock.now().mono_ns
+        view.now_ns = world.clock.mono_ns
         kind, number = (frame[0], frame[1]) if len(frame) > 1 else (0, None)
         if type(number) is not str:
             return
         if kind == 2:
             if len(frame) > 3 and type(frame[2]) is str and type(frame[3]) is dict:
-                call = Call(number, frame[2], frame[3], view.now_ns)
-                for handler in self._of("sent" if out else "asked", call.action):
-                    handler(view, call)
-                (view.calls_out if out else view.was_asked)(call)
+                (self._call_out if out else self._called)(view, Call(number, frame[2], frame[3], view.now_ns))
         elif kind == 3 or kind == 4:
             payload = frame[2] if kind == 3 and len(frame) > 2 and type(frame[2]) is dict else None
             if not out:
                 self._answer(view, number, payload)
             elif kind == 4 or payload is not None:
                 self._reply(view, number, payload)
+
+    def _call_out(self, view: View, call: Call) -> None:
+        for handler in self._of("sent", call.action):
+            handler(view, call)
+        row = view.ledger.row(call.id)
+        if row is not None:
+            for handler in self._leaves:
+                handler(view, call, row)
+        view.calls_out(call)
+
+    def _called(self, view: View, call: Call) -> None:
+        for handler in self._of("asked", call.action):
+            handler(view, call)
+        view.was_asked(call)
 
     def _answer(self, view: View, number: str, payload: dict[str, Any] | None) -> None:
         call = view.settled(number, payload is not None)

@@ -79,6 +79,11 @@ class Ledger:
         self.lives: dict[str, Life] = {}
         self._gone: dict[str, Row] = {}  # forgotten lately: a cut may bring them back
 
+    def row(self, message_id: str) -> Row | None:
+        """The record behind an own call."""
+        key = self.by_id.get(message_id)
+        return None if key is None else self.rows.get(key)
+
     def load(self, image: Image) -> None:
         """A core begins: what is on the disk is what there is."""
         old = {**self._gone, **self.rows}

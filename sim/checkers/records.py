@@ -21,11 +21,6 @@ BOUND: Final = 100_000
 THINNED: Final = BOUND * 7 // 8
 
 
-def row_of(view: View, call: Call) -> Row | None:
-    """The record behind an own call that is about to leave."""
-    return view.ledger.rows.get(view.ledger.by_id.get(call.id, ""))
-
-
 def refused(view: View, row: Row) -> bool:
     """The disk has refused the record, or not answered in time."""
     return row.refused or (not row.durable and view.now_ns - row.put_ns >= PATIENCE_NS)
@@ -45,7 +40,7 @@ class FromDisk(Promise):
 
     def _judge(self, view: View, call: Call) -> None:
         self.armed += 1
-        row = row_of(view, call)
+        row = view.ledger.row(call.id)
         if row is None:
             raise self.fail(view, f"{call.action} {call.id} left, and the disk was never given it")
         if not row.durable:
@@ -58,9 +53,8 @@ class Copies(Promise):
     name = "every copy is the same"
     same_id = True
 
-    def sent_any(self, view: View, call: Call) -> None:
-        row = row_of(view, call)
-        if row is None or row.call is None or (row.sent_id == call.id) is not self.same_id:
+    def leaves(self, view: View, call: Call, row: Row) -> None:
+        if row.call is None or (row.sent_id == call.id) is not self.same_id:
             return
         self.armed += 1
         if row.call != (call.action, call.payload):
@@ -86,10 +80,7 @@ class InOrder(Promise):
 
     name = "messages of a transaction keep their order"
 
-    def sent_any(self, view: View, call: Call) -> None:
-        row = row_of(view, call)
-        if row is None:
-            return
+    def leaves(self, view: View, call: Call, row: Row) -> None:
         self.armed += 1
         first = next(r for r in view.ledger.rows.values() if r.transaction == row.transaction)
         if first is not row:

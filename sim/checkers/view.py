@@ -201,7 +201,7 @@ class View:
         return self._late(number, result)
 
     def _late(self, number: str, result: bool) -> Call | None:
-        row = self.ledger.rows.get(self.ledger.by_id.get(number, "")) if result else None
+        row = self.ledger.row(number) if result else None
         if row is None or row.call is None:
             return None
         call = Call(number, row.call[0], row.call[1], row.sent_ns)

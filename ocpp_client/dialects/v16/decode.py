@@ -7,11 +7,12 @@ unregistered for a stray field or a null never charges anybody; so here only wha
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, TypeVar, assert_never
+from typing import Final, Literal, TypeVar, assert_never
 
 import msgspec
 
 from ocpp_client.dialects.base import Told
+from ocpp_client.dialects.v16.answers import Authorized, Boot, IdTagInfo, Nothing, Started, Stopped, Time, Vendor
 from ocpp_client.dialects.v16.encode import action_of
 from ocpp_client.dialects.values import read_moment
 from ocpp_client.wire.refusal import refusal_code
@@ -30,45 +31,6 @@ from station.words.questions import (
     TransactionNoted,
     VendorAnswer,
 )
-
-
-class _Nothing(msgspec.Struct, frozen=True, gc=False):
-    """StatusNotification.conf, MeterValues.conf: that it came is all there is to it."""
-
-
-class _Boot(msgspec.Struct, frozen=True, gc=False):
-    status: Literal["Accepted", "Pending", "Rejected"]
-    currentTime: Any = None
-    interval: int | float = 0
-
-
-class _Time(msgspec.Struct, frozen=True, gc=False):
-    currentTime: Any = None
-
-
-class _IdTagInfo(msgspec.Struct, frozen=True, gc=False):
-    status: str
-    expiryDate: Any = None
-    parentIdTag: str | None = None
-
-
-class _Authorized(msgspec.Struct, frozen=True, gc=False):
-    idTagInfo: _IdTagInfo
-
-
-class _Started(msgspec.Struct, frozen=True, gc=False):
-    transactionId: int | float
-    idTagInfo: _IdTagInfo | None = None
-
-
-class _Stopped(msgspec.Struct, frozen=True, gc=False):
-    idTagInfo: _IdTagInfo | None = None
-
-
-class _Vendor(msgspec.Struct, frozen=True, gc=False):
-    status: Literal["Accepted", "Rejected", "UnknownMessageId", "UnknownVendorId"]
-    data: Any = None
-
 
 _REGISTRATION: Final[dict[str, Literal["accepted", "pending", "rejected"]]] = {
     "Accepted": "accepted",
@@ -105,24 +67,24 @@ def answered(told: Told, payload: bytes) -> tuple[AnyAnswer, int | None]:
 def _answered(told: Told, payload: bytes) -> tuple[AnyAnswer, int | None]:
     match told:
         case TransactionTold(kind="started"):
-            started = _read(payload, _Started)
+            started = _read(payload, Started)
             return TransactionNoted(_token(started.idTagInfo)), _whole(started.transactionId)
         case TransactionTold(kind="ended"):
-            return TransactionNoted(_token(_read(payload, _Stopped).idTagInfo)), None
+            return TransactionNoted(_token(_read(payload, Stopped).idTagInfo)), None
         case TransactionTold():
-            _read(payload, _Nothing)
+            _read(payload, Nothing)
             return TransactionNoted(), None
         case MeterTold() | StatusChanged():
-            _read(payload, _Nothing)
+            _read(payload, Nothing)
             return Noted(), None
         case Register():
-            return _registration(_read(payload, _Boot)), None
+            return _registration(_read(payload, Boot)), None
         case AskTime():
-            return TimeTold(read_moment(_read(payload, _Time).currentTime)), None
+            return TimeTold(read_moment(_read(payload, Time).currentTime)), None
         case Authorize():
-            return _info(_read(payload, _Authorized).idTagInfo), None
+            return _info(_read(payload, Authorized).idTagInfo), None
         case AskVendor():
-            return _vendor_answer(_read(payload, _Vendor)), None
+            return _vendor_answer(_read(payload, Vendor)), None
         case _:
             assert_never(told)
 
@@ -137,23 +99,23 @@ def _whole(number: int | float) -> int:
     return int(number)
 
 
-def _registration(answer: _Boot) -> Registration:
+def _registration(answer: Boot) -> Registration:
     """An interval below zero is none: the station chooses for itself."""
     interval = min(max(int(answer.interval), 0), INTERVAL_MAX)
     return Registration(_REGISTRATION[answer.status], read_moment(answer.currentTime), interval)
 
 
-def _token(info: _IdTagInfo | None) -> TokenInfo | None:
+def _token(info: IdTagInfo | None) -> TokenInfo | None:
     return None if info is None else _info(info)
 
 
-def _info(info: _IdTagInfo) -> TokenInfo:
+def _info(info: IdTagInfo) -> TokenInfo:
     return TokenInfo(
         _TOKENS.get(info.status, TokenStatus.INVALID), read_moment(info.expiryDate), info.parentIdTag or None
     )
 
 
-def _vendor_answer(answer: _Vendor) -> VendorAnswer:
+def _vendor_answer(answer: Vendor) -> VendorAnswer:
     """Data that is no text, as some peers send it, is kept as the JSON it was."""
     data = answer.data
     if data is not None and not isinstance(data, str):

@@ -14,7 +14,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from ocpp_client import link
-from ocpp_client.websocket import Endpoint, Messages, Opening, check_url, whole_text
+from ocpp_client.messages import Messages, whole_text
+from ocpp_client.websocket import Endpoint, Opening, check_url
 from tests.spec import spec
 
 
