@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 from typing import Final
@@ -146,9 +147,13 @@ def stories(where: Path, seeds: int = SEEDS) -> list[str]:
     return [str(story) for story in json.loads(done.stdout)]
 
 
-def compiler() -> str | None:
-    """The C compiler, if there is one."""
-    return shutil.which(os.environ.get("CC", "cc"))
+def missing() -> str:
+    """What this machine lacks to compile, and how to get it; nothing if it lacks nothing."""
+    if shutil.which(os.environ.get("CC", "cc")) is None:
+        return "a C compiler is needed: on Debian `apt-get install gcc`, on macOS `xcode-select --install`"
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        return "the headers of Python are needed: on Debian `apt-get install python3-dev`"
+    return ""
 
 
 def main() -> int:
@@ -157,11 +162,8 @@ def main() -> int:
         "--check", action="store_true", help=f"compare {SEEDS} stories of the world with the interpreted ones"
     )
     args = parser.parse_args()
-    if compiler() is None:
-        print(
-            "a C compiler is needed: on Debian `apt-get install gcc`, on macOS `xcode-select --install`",
-            file=sys.stderr,
-        )
+    if lacks := missing():
+        print(f"no fast build: {lacks}", file=sys.stderr)
         return 1
     started = time.monotonic()
     print(f"compiling {len(modules())} modules; this takes a minute or two", file=sys.stderr)
