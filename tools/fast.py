@@ -1,7 +1,8 @@
 """The fast build: a copy of the sources in which the hot modules are compiled to C by mypyc (`python -m tools.fast`, `make fast`).
 
-The same code, some two times faster: for long hunts in the world and for large fleets. Interpreted and compiled tell the same story to the
-byte (`--check`). The copy lives in `build/fast`; the sources themselves stay as they are, and nothing else looks at it. Needs a C compiler.
+The same code, more than twice as fast: for long hunts in the world and for large fleets. Interpreted and compiled tell the same story to
+the byte (`--check`). The copy lives in `build/fast`; the sources themselves stay as they are, and nothing else looks at it. Needs a C
+compiler and the headers of Python.
 """
 
 from __future__ import annotations
