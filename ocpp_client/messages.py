@@ -42,9 +42,7 @@ class Messages:
         """`draw(n)`: n random bytes, for masks."""
         self._draw = draw
         self._max_bytes = max_bytes
-        self._whole = (
-            True  # so far all bytes came as whole messages: the library has seen none, or nothing is half read
-        )
+        self._whole = True  # so far all bytes came as whole messages, and the library has seen none
         self._protocol = Protocol(Side.CLIENT, state=State.OPEN, max_size=max_bytes, logger=QUIET)
         self._protocol.id = _ID
         self._parts: bytearray | None = None  # of a fragmented message

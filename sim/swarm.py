@@ -14,7 +14,6 @@ from sim.rng import Stream
 CARDS: Final = ("04A1B2C3", "04D4E5F6", "04FFEE11", "04BAD0BAD0")
 CARS: Final = ("zoe-r110", "model-3-lr", "leaf-40", "kuga-phev", "e-up-32")
 TEMPLATES: Final = ("two-sockets-22kw", "two-sockets-22kw", "tethered-11kw")
-LONG_S: Final = 3600.0
 
 Draw = Callable[[Stream, float, int], plan.AnyFault]
 

@@ -36,7 +36,6 @@ from station.words.records import SessionRecord
 from station.words.settings import TEMPLATES, Settings, changed, parse
 
 OUTAGE_NS: Final[MonoNs] = 30 * SECOND
-PING_NS: Final[MonoNs] = 60 * SECOND
 REST_S: Final = 4 * 3600.0  # within so long after healing nothing may be pending
 LOOK_S: Final = 60.0
 STARTS_S: Final = 2.0  # the operating system starts a program again so soon

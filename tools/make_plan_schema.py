@@ -55,29 +55,28 @@ def _file() -> Iterator[str]:
     yield ""
 
 
+def _kinds(title: str, list_: str, tag: str, base: type[msgspec.Struct]) -> Iterator[str]:
+    """The head of a section: what its items have in common."""
+    yield f"## {title}"
+    yield ""
+    yield f"Items of `{list_}`, told apart by `{tag}`. {_text(base)} Each has {_common(base)}."
+    yield ""
+
+
 def _actions() -> Iterator[str]:
-    yield "## Actions"
-    yield ""
-    yield f"Items of `actions`, told apart by `do`. {_text(plan.Action)} Each has {_common(plan.Action)}."
-    yield ""
+    yield from _kinds("Actions", "actions", "do", plan.Action)
     yield from _rows("do", ACTIONS, plan.Action)
     yield ""
 
 
 def _faults() -> Iterator[str]:
-    yield "## Faults"
-    yield ""
-    yield f"Items of `faults`, told apart by `fault`. {_text(plan.Fault)} Each has {_common(plan.Fault)}."
-    yield ""
+    yield from _kinds("Faults", "faults", "fault", plan.Fault)
     yield from _rows("fault", FAULTS, plan.Fault)
     yield ""
 
 
 def _expectations() -> Iterator[str]:
-    yield "## Expectations"
-    yield ""
-    yield f"Items of `expect`, told apart by `that`. {_text(expect.Expectation)} Each has {_common(expect.Expectation)}."
-    yield ""
+    yield from _kinds("Expectations", "expect", "that", expect.Expectation)
     yield f"States (`status`, `power`) have {_common(expect.State, expect.Expectation)} too: {_text(expect.State)}"
     yield ""
     happening = f"{_common(expect.Happening, expect.Expectation)} too: {_text(expect.Happening)}"

@@ -16,8 +16,6 @@ from sim.checkers.seen import Call, Payload
 from sim.checkers.view import View
 from station.core.effects import Answer, Ask
 
-INBOUND: Final = 16  # calls of the CSMS that may wait; above it they may be refused out of turn
-
 
 class OneOut(Promise):
     """One own call is out at a time, until it is answered or its time is over."""

@@ -24,7 +24,6 @@ PREFIX: Final = "com.ev-power-supplier.charging-station."
 SEED_FAULTED: Final = (
     "com.ev-power-supplier.charging.station-faulted.v1"  # how the seed's workflow spells it in its switch
 )
-CONTENT_TYPE: Final = "application/cloudevents+json"
 _TYPES: Final = {kind: PREFIX + kind for kind in KINDS}
 _RFC3339: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z$"
 _NSS: Final = "()+,-.:=@;$_!*'"  # what a URN may hold as it is, besides letters and digits (RFC 8141)

@@ -77,7 +77,7 @@ WHAT: Final = "connector, card, Wh, register"
 STUCK_S: Final = 20.0
 SETTLES_S: Final = 60.0
 COMMIT_MS: Final = (
-    1_000  # values may be told before they are on the disk, so the end after a kill may be so much earlier than they
+    1_000  # values may be told so long before they are on the disk: the end after a kill may be as much earlier
 )
 
 
@@ -105,9 +105,8 @@ class Drill:
         self.hardware = Hardware(
             shape, self._seed, HARDWARE_SPEED, lambda one: self._at(type(one).__name__), self._boots
         )
-        with tempfile.TemporaryDirectory(
-            prefix="wire-"
-        ) as short:  # the name of a socket has a hundred characters at most
+        # The name of a socket has a hundred characters at most.
+        with tempfile.TemporaryDirectory(prefix="wire-") as short:
             wire = Path(short) / "wire"
             await self.hardware.listen(wire)
             async with Csms(path=self.folder / "books.jsonl", listener=self._booking) as self.csms:

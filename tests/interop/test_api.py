@@ -115,6 +115,24 @@ def test_a_station_offline_still_works_and_tells_later(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+def test_sessions_are_waited_for_by_their_number() -> None:
+    async def play() -> None:
+        async with virtual_csms() as csms, virtual_station(csms=csms.url, id="CP1", auth="free") as cp:
+            waiting = asyncio.create_task(cp.wait_for_sessions(2))
+            for slot in (1, 2):
+                await cp.plug(slot)
+                await cp.wait_for_status(slot, "charging")
+                await asyncio.sleep(0.1)
+                assert not waiting.done()
+                await cp.drive_off(slot)
+            await waiting
+            await cp.wait_for_sessions(1)  # those that have ended count too
+            with pytest.raises(NotInTime):
+                await cp.wait_for_sessions(3, within_s=0.2)
+
+    asyncio.run(play())
+
+
 def test_frames_events_and_slots_agree(tmp_path: Path) -> None:
     """One session, seen from all sides: OCPP, CloudEvents, the slot, the recording."""
 

@@ -65,7 +65,6 @@ class Story(msgspec.Struct, forbid_unknown_fields=True):
     speed: int = 30
     meter_ms: int = 50  # what a meter takes to answer
     open: bool = False  # a transaction is still open at the end: no account to compare
-    wrong: str = ""  # the station is certainly wrong here: why
 
 
 def stories() -> Iterator[Story]:

@@ -15,8 +15,6 @@ pytestmark = pytest.mark.interop
 
 def _case(story: Story) -> pytest.param:  # type: ignore[valid-type]  # a function, to mypy
     marks = [spec("1.6", *story.spec)] if story.spec else []
-    if story.wrong:
-        marks.append(pytest.mark.xfail(reason=story.wrong, strict=True))
     return pytest.param(story, id=story.name.replace(" ", "-"), marks=marks)
 
 
