@@ -18,6 +18,7 @@ from station import outbox_cli
 from station.adapters.cloudevents import Compat, envelope
 from station.adapters.delivery import Delivery
 from station.adapters.event_file import EventFile
+from station.adapters.os_time import clock_kept
 from station.adapters.sqlite_file import StoreError
 from station.config import Config, load
 from station.core.effects import Note, Publish, Shutdown
@@ -70,6 +71,9 @@ class Lines(Sinks):
     def complain(self, text: str) -> None:
         """Something outside the core does not work."""
         self._print("error", "events", {"text": text})
+
+    def tell(self, code: str, text: str) -> None:
+        self._print("info", code, {"text": text})
 
     def exited(self, unit: Unit) -> None:
         self.done.set()
@@ -164,7 +168,13 @@ async def serve(config: Config, as_json: bool) -> int:
     except StoreError as error:
         print(f"station: store.file: {error}", file=sys.stderr)
         return 2
-    plan = Plan(config.shape, config.settings, os_boot=os_boot_id())
+    kept = clock_kept()
+    if not kept:
+        lines.tell(
+            "clock",
+            "nobody keeps this machine's clock (no time server, no battery): it is believed once the CSMS has told the time",
+        )
+    plan = Plan(config.shape, config.settings, os_boot=os_boot_id(), os_trusted=kept)
     unit = Unit(config.identity, plan, config.board(), SystemRng())
     host.add(unit)
     on_end(host.loop, lambda: host.post(unit, Shutdown()))
