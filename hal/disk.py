@@ -47,7 +47,10 @@ class Forget(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The batch is durable. `tight`: the disk has hardly room for what sessions write that are already running."""
+
     ticket: Ticket
+    tight: bool = False
 
 
 class StoreFailed(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -156,13 +156,13 @@ class CoreBench:
                     pass
 
     def _persist(self, batch: Persist) -> None:
-        if self.store == "ok":
+        if self.store in ("ok", "tight"):
             for kind, key in batch.forgets:
                 self.disk.get(kind, {}).pop(key, None)
             for record in batch.puts:
                 self.disk.setdefault(record.kind, {})[record.key] = record.body
             if batch.ticket:
-                self._queue.append(Stored(batch.ticket))
+                self._queue.append(Stored(batch.ticket, self.store == "tight"))
         elif self.store == "fail" and batch.ticket:
             self._queue.append(StoreFailed(batch.ticket, "the disk is full"))
 

@@ -203,7 +203,8 @@ class SqliteStore:
             return self._leave_out(ops, culprits)
         if self._on_sync is not None:
             self._on_sync(self._count)
-        return [(station, Stored(ticket)) for station, change in ops if (ticket := ticket_of(change))]
+        tight = self._file.tight
+        return [(station, Stored(ticket, tight)) for station, change in ops if (ticket := ticket_of(change))]
 
     def _fail(self, ops: list[Op], why: str) -> list[tuple[str, Answer] | None]:
         kept = Group(unanswerable(ops))

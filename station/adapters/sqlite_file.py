@@ -23,7 +23,9 @@ from station.adapters.batches import Group, Row
 
 APPLICATION: Final = 0x45565354  # "EVST", so that nobody else's database is written to by mistake
 LAYOUT: Final = 1  # of the tables; the layout of a body is each row's `v`
-ROOM_BYTES: Final = 16 << 20  # what must be free beside the ballast before it is filled again
+ROOM_BYTES: Final = (
+    16 << 20
+)  # with less the disk is tight; beside the ballast it must be free before that is filled again
 REFILL_S: Final = 60.0
 LOG_BYTES: Final = 4 << 20
 
@@ -100,6 +102,11 @@ class RecordFile:
             return {row: None for row in rows if self._db.execute(FIND, row).fetchone()}
         except sqlite3.Error:
             return {}
+
+    @property
+    def tight(self) -> bool:
+        """Whether there is hardly room left. Not with none at all: then a disk cannot tell, or the next write fails and tells itself."""
+        return 0 < self.free_bytes() < ROOM_BYTES
 
     def free_bytes(self) -> int:
         """What this user may still write to the file's disk, in bytes; 0 when the disk does not answer."""

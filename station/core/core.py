@@ -289,6 +289,10 @@ class StationCore:
         COMMANDS[type(item.command)](self, item.ticket, item.origin, item.command)
 
     def stored(self, item: Stored) -> None:
+        if item.tight:
+            self.faults.store_failed("hardly any room left on its disk")
+        elif item.ticket in self.stores:
+            self.faults.store_works()
         self._settle_store(item.ticket, True)
 
     def acknowledged(self, item: FaultAcknowledged) -> None:
@@ -314,8 +318,6 @@ class StationCore:
         if not self.stores:
             self.stores = {}  # an emptied dict keeps its room
             self.deadlines.cancel(Due.STORE)
-        if ok:
-            self.faults.store_works()
         _, then, args = waiting
         then(ok, *args)
 

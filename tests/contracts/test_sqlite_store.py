@@ -20,7 +20,7 @@ import pytest
 from hal.disk import Record, Stored, StoreFailed
 from hal.store import Answer
 from station.adapters.sqlite import SqliteStore
-from station.adapters.sqlite_file import StoreError
+from station.adapters.sqlite_file import ROOM_BYTES, RecordFile, StoreError
 from tests.contracts.stores import PATIENCE_S, batch, setting, settings_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -178,6 +178,16 @@ def test_answers_arrive_on_the_loop_s_thread(path: Path) -> None:
         return told
 
     assert asyncio.run(run()) == [(threading.get_ident(), A, Stored(1))]
+
+
+@pytest.mark.parametrize(("free_bytes", "tight"), [(0, False), (ROOM_BYTES - 1, True), (ROOM_BYTES, False)])
+def test_a_disk_with_hardly_any_room_is_told_with_what_it_took(
+    path: Path, monkeypatch: pytest.MonkeyPatch, free_bytes: int, tight: bool
+) -> None:
+    monkeypatch.setattr(RecordFile, "free_bytes", lambda file: free_bytes)
+    with Open(path) as desk:
+        desk.store.persist(A, batch(setting("a"), ticket=1, urgent=True))
+        assert desk.until(1) == [("told", A, Stored(1, tight))]
 
 
 BROKEN: Any = object()

@@ -286,9 +286,9 @@ class Faults:
             elif reading.temperature_mc <= (above_c - COOLER_C) * 1000:
                 self.over(cause, slot.id)
 
-    def store_failed(self) -> None:
-        """And is tried again every half minute, should nobody else want to write."""
-        self.found(Cause.STORE, 0)
+    def store_failed(self, detail: str = "") -> None:
+        """Or soon will. And is tried again every half minute, should nobody else want to write."""
+        self.found(Cause.STORE, 0, detail)
         fault = self._find(Cause.STORE, 0)
         if fault is not None and fault.clears_ns is None:
             self._try_store(fault)

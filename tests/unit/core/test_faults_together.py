@@ -238,6 +238,26 @@ def test_free_vend_starts_by_itself_when_the_fault_has_gone() -> None:
     assert bench.core.slots[0].permitted
 
 
+def test_on_a_disk_with_hardly_any_room_sessions_go_on_and_none_begins() -> None:
+    bench = charging()
+    bench.store = "tight"
+    bench.tap("04BADBAD")  # that it was read is written
+    bench.wait(20)
+    assert told(bench, 0) == ("Available", "InternalError")
+    assert bench.core.slots[0].power_closed
+    bench.plug(2)
+    bench.tap("04D4E5F6")
+    bench.wait(20)
+    assert bench.core.slots[1].session is None
+    bench.store = "ok"
+    bench.wait(70)
+    assert told(bench, 0) == ("Available", "NoError")
+    assert bench.core.slots[0].power_closed
+    bench.tap("04D4E5F6")
+    bench.wait(20)
+    assert bench.core.slots[1].permitted
+
+
 def test_a_queue_that_is_full_is_no_better_for_a_disk_that_works() -> None:
     """Two reasons for the same warning; it goes when both have."""
     bench = charging()
