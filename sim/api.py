@@ -76,11 +76,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from ocpp_client.secrets import Cleaner
 from ocpp_client.tls import TlsProfile
 from sim import options
 from sim.commands import CommandFailed, NotInTime
 from sim.executor import Executor
-from sim.frames import Cleaner, FrameFile
+from sim.frames import FrameFile
 from sim.live import Live
 from sim.view import SlotView, StationView
 from sim.virtual import Frame, VirtualStation

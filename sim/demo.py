@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from ocpp_client.link import LinkProfile
+from ocpp_client.secrets import Cleaner
 from sim import options, panel_app
 from sim.batteries import batteries, write_batteries
 from sim.board import SimBoard
 from sim.chaos import Chaos, ShakyHost, mishaps
 from sim.csms.books import utc_ms
 from sim.csms.control import CARD_STATUS, Behaviour
-from sim.frames import Cleaner, Exchange, FrameFile
+from sim.frames import Exchange, FrameFile
 from sim.meter import write_memories
 from sim.people import Driver, arrivals
 from sim.rng import Stream

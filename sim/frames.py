@@ -13,18 +13,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from hal.units import SECOND, MonoNs, UtcMs
 
-STARS: Final = "***"
-SHORT: Final = 8  # characters; a shorter secret is not looked for by its text, which would be found everywhere
 WAITING: Final = 10_000
-_KEYS: Final = ("authorizationkey", "basicauthpassword")
-_MEMBERS: Final = ("basicAuthPassword", "apnPassword", "password")  # of SetNetworkProfile's connectionData
-_VPN: Final = {"server", "user", "key"}
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -59,50 +54,6 @@ class FrameFile:
 
     def close(self) -> None:
         self._file.close()
-
-
-class Cleaner:
-    """Takes secrets out of frames. `secrets` are known from the start; what a CSMS sets is found by where it stands."""
-
-    def __init__(self, secrets: Sequence[bytes] = ()) -> None:
-        known = [text for secret in secrets for text in (secret.decode(errors="replace"), secret.hex())]
-        self._secrets = tuple(text for text in known if len(text) >= SHORT)
-
-    def clean(self, frame: str | bytes) -> str:
-        text = frame.decode(errors="replace") if isinstance(frame, bytes) else frame
-        lowered = text.lower()
-        if any(key in lowered for key in _KEYS) or "connectionData" in text:
-            text = _without_settings(text)
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, STARS)
-            elif secret in text.replace("\\", ""):  # spelt with escapes
-                return json.dumps([STARS, "a frame with a secret in it was left out"])
-        return text
-
-
-def _without_settings(text: str) -> str:
-    """ChangeConfiguration, SetVariables, SetNetworkProfile and whatever looks like them."""
-    try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError):
-        return STARS  # whatever it is, it is no message, and may hold what it names
-    return json.dumps(_starred(frame), separators=(",", ":"), ensure_ascii=False)
-
-
-def _starred(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_starred(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    named = str(node.get("key") or _name(node.get("variable"))).lower()
-    hidden: tuple[str, ...] = ("value", "attributeValue") if named in _KEYS else ()
-    hidden += ("key",) if node.keys() >= _VPN else ()
-    return {key: STARS if key in hidden or key in _MEMBERS else _starred(value) for key, value in node.items()}
-
-
-def _name(variable: object) -> object:
-    return variable.get("name") if isinstance(variable, dict) else None
 
 
 def _json(text: str) -> bytes:

@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final
 
+from ocpp_client.secrets import Cleaner
 from sim import commands as cmd
 from sim.board import SimBoard
 from sim.chaos import ShakyHost
 from sim.executor import Executor
-from sim.frames import Cleaner
 from sim.keyboard import Keys, Terminal, split
 from sim.lateness import Lateness
 from sim.live import Live, LiveHost, Network

@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from hal.units import UtcMs
-from sim.frames import Cleaner, iso
+from ocpp_client.secrets import Cleaner
+from sim.frames import iso
 
 KEPT: Final = 60  # frames of a station, so that an answer finds its call
 

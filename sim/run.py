@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import msgspec
 
+from ocpp_client.secrets import Cleaner
 from sim import expect_report, live_plan, options, panel_app, plan_file
 from sim.executor import Executor
 from sim.expect_live import Witness
-from sim.frames import Cleaner, Exchange, FrameFile
+from sim.frames import Exchange, FrameFile
 from sim.lateness import Lateness
 from sim.live import Live
 from sim.people import Driver, arrivals, come

@@ -16,8 +16,9 @@ import msgspec
 
 from hal.clock import Scheduler
 from hal.units import SECOND
+from ocpp_client.secrets import Cleaner
 from sim.commands import Answer
-from sim.frames import Cleaner, Exchange, FrameFile
+from sim.frames import Exchange, FrameFile
 from sim.people import Driver
 from station.adapters.cloudevents import Compat, envelope
 from station.core.effects import Note, Publish

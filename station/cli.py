@@ -7,6 +7,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import traceback
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +24,8 @@ from station.adapters.os_time import clock_kept
 from station.adapters.sqlite_file import StoreError
 from station.config import Config, load
 from station.core.effects import Note, Publish, Shutdown
-from station.shell.host import Host, SystemRng, os_boot_id
+from station.shell.black_box import BlackBox, BoxedHost
+from station.shell.host import SystemRng, os_boot_id
 from station.shell.plan import Plan
 from station.shell.runner import Sinks, Unit
 from station.shell.signals import on_end
@@ -80,6 +83,7 @@ class Lines(Sinks):
 
     def bug(self, unit: Unit, error: Exception) -> None:
         self._print("error", "bug", {"error": repr(error)})
+        traceback.print_exception(error)
         self.done.set()
 
     def _print(self, level: str, code: str, more: dict[str, object]) -> None:
@@ -164,10 +168,14 @@ async def serve(config: Config, as_json: bool) -> int:
         return 2
     delivery = Delivery(lines, files, config.compat)
     try:
-        host = delivery.runner = Host(delivery, lambda unit: config.profile, store=config.store)
+        host = delivery.runner = BoxedHost(delivery, lambda unit: config.profile, store=config.store)
     except StoreError as error:
         print(f"station: store.file: {error}", file=sys.stderr)
         return 2
+    if config.store is not None:
+        password = config.profile.password
+        secrets = (password,) if password else ()
+        host.box, host.tell = BlackBox(Path(config.store), _version(), secrets), partial(lines.tell, "black_box")
     kept = clock_kept()
     if not kept:
         lines.tell(

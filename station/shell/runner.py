@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from hal.actions import Offer, PermitPower, ReadMeter, SetLock, ShowLight
-from hal.clock import Rng, Scheduler, TimerHandle
+from hal.clock import Now, Rng, Scheduler, TimerHandle
 from hal.disk import Forget, Persist, Stored, StoreFailed
 from hal.ports import Driver
 from hal.signals import AnySignal
@@ -153,6 +153,10 @@ class Runner:
         if unit is not None:
             self.post(unit, item)
 
+    def now(self, unit: Unit) -> Now:
+        """The instant as this station's machine tells it."""
+        return self.scheduler.now()
+
     # --- life of a unit ---
 
     def add(self, unit: Unit) -> None:
@@ -167,7 +171,7 @@ class Runner:
         boot = BootInfo(plan.os_boot, plan.os_trusted, f"{unit.rng.draw(32):08x}")
         image = self.store.load(unit.id)
         unit._generation += 1
-        now = self.scheduler.now()
+        now = self.now(unit)
         policies = load(plan.version).policies
         unit.core, effects = StationCore.restore(
             plan.shape, unit.id, plan.settings, image, boot, policies, now, unit.rng, plan.real, plan.vendors
@@ -232,17 +236,20 @@ class Runner:
         if unit.frames and type(item) is FrameReceived:
             self.sinks.frame(unit, False, item.frame)
         try:
-            effects = core.step(self.scheduler.now(), item)
+            effects = core.step(self.now(unit), item)
         except Exception as error:  # noqa: BLE001 our own bug stops this station, and only this one
-            self.bugs += 1
-            self.halt(unit)
-            unit.board.stop()
-            self.sinks.bug(unit, error)
+            self._fell(unit, error)
             return
         self._stepped(unit, item, effects)
         self._perform_all(unit, effects)
         if unit.core is core:
             self._arm(unit)
+
+    def _fell(self, unit: Unit, error: Exception) -> None:
+        self.bugs += 1
+        self.halt(unit)
+        unit.board.stop()
+        self.sinks.bug(unit, error)
 
     def _stepped(self, unit: Unit, item: Input | None, effects: list[Effect]) -> None:
         """For those who watch: a core answered this input (None: its boot) with these effects, not yet performed."""

@@ -7,6 +7,7 @@ First and final readings have two seconds and three tries; then the last good on
 from __future__ import annotations
 
 import enum
+import math
 from typing import TYPE_CHECKING, Final
 
 from hal.actions import ReadMeter
@@ -115,12 +116,20 @@ class Metering:
     # --- is it there? ---
 
     def expect(self, slot: Slot) -> None:
-        """The next good reading is wanted within `meter_lost_s` from now."""
+        """The next good reading is wanted within `meter_lost_s` from now, or before a refused session can have had its energy."""
         if self.core.settings.meter_lost_s > 0:
-            self.core.after(Due.METER_LOST, self.core.settings.meter_lost_s * 2 / 3, slot.id)
+            wait_s = min(self.core.settings.meter_lost_s * 2 / 3, self._allowance_s(slot))
+            self.core.after(Due.METER_LOST, wait_s, slot.id)
+
+    def _allowance_s(self, slot: Slot) -> float:
+        """How long what MaxEnergyOnInvalidId leaves to a session lasts at full power, but no less than a second (1.6 OFFA-06)."""
+        session, register = slot.session, slot.meter
+        if session is None or session.energy_left_mwh is None or register.last is None:
+            return math.inf
+        return max(1.0, (session.energy_left_mwh - register.last.energy_mwh) * 3600 / register.rated_mw)
 
     def lost(self, number: SlotId) -> None:
-        """No good reading for most of `meter_lost_s`: one is asked for; for all of it: the meter is lost, and asked until it speaks.
+        """No good reading for most of `meter_lost_s`, say: one is asked for; for all of it: the meter is lost, and asked until it speaks.
 
         So a running session has its meter looked at every now and then, however rarely samples are taken.
         """

@@ -379,6 +379,7 @@ class Transactions:
         last = slot.meter.last.energy_mwh if slot.meter.last else 0
         if grace > 0 and session.first_mwh is not None and last - session.first_mwh < grace:
             session.energy_left_mwh = session.first_mwh + grace
+            core.metering.expect(slot)
         else:
             core.power.hold(slot, Hold.REFUSED)
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hal.units import MILLISECOND
-from sim.frames import STARS, Cleaner, Exchange, FrameFile
+from ocpp_client.secrets import STARS, Cleaner
+from sim.frames import Exchange, FrameFile
 
 SECRET = "marker-secret-0123456789"
 CLEANER = Cleaner([SECRET.encode()])
