@@ -19,6 +19,7 @@ from typing import Final
 
 from hal.units import SECOND, MonoNs
 from ocpp_client.link_types import (
+    CLOSE_HINTS,
     TIMEOUT_HINTS,
     CloseTransport,
     Connect,
@@ -34,6 +35,7 @@ from ocpp_client.link_types import (
     Stage,
     Told,
     WriteEof,
+    check_identity,
     check_profile,
     check_url,
 )
@@ -56,6 +58,7 @@ __all__ = [
     "ResumeReading",
     "Told",
     "WriteEof",
+    "check_identity",
     "check_profile",
     "check_url",
 ]
@@ -121,7 +124,7 @@ class Link:
             try:
                 self._tls = TlsStream(self._profile.tls or TlsProfile(), endpoint.host)
             except (OSError, ValueError) as wrong:
-                text = f"certificates or keys cannot be loaded ({wrong}); look at the files and PEM texts of [tls]"
+                text = f"certificates or keys cannot be loaded ({wrong}); PEM files are needed"
                 self._down(out, "tls", text, tls=TlsFault.FILES)
                 return out
         self._stage = Stage.DIALLING
@@ -344,7 +347,7 @@ class Link:
         code = "no code" if ended.code is None else str(ended.code)
         said = f"{code} ({ended.text})" if ended.text else code
         if ended.reason == "closed":
-            hint = "; often it does not know the identity or the password" if ended.code == 1008 else ""
+            hint = CLOSE_HINTS.get(ended.code, "") if ended.code else ""
             text = f"the server closed the connection with {said}{hint}"
         else:
             text = f"the server broke the rules of WebSocket; closed with {said}"
@@ -370,7 +373,8 @@ class Link:
                 out, "tls", f"{text}, during the TLS handshake; check that this port speaks TLS", tls=TlsFault.CUT
             )
         elif self._stage is Stage.ASKING:
-            self._down(out, "lost", f"{text}, before a complete HTTP answer came")
+            hint = "; perhaps this port wants wss://" if self._tls is None else ""
+            self._down(out, "lost", f"{text}, before a complete HTTP answer came{hint}")
         else:
             self._down(out, "lost", text)
 

@@ -7,6 +7,7 @@ Data only, but for the check of a profile. Import it from `ocpp_client.link`, th
 from __future__ import annotations
 
 import enum
+import string
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -39,6 +40,11 @@ class LinkProfile(msgspec.Struct, frozen=True):
 check_url: Final = websocket.check_url
 
 
+IDENTITY_MAX: Final = 48
+IDENTITY_SIGNS: Final = "*-_=:+|@."
+IDENTITY_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + IDENTITY_SIGNS)
+
+
 def check_profile(profile: LinkProfile) -> Endpoint:
     """The endpoint to dial. Raises ValueError with a sentence for people, which never holds a password."""
     endpoint = check_url(profile.url, profile.identity)
@@ -49,6 +55,15 @@ def check_profile(profile: LinkProfile) -> Endpoint:
     if profile.tls is not None and not endpoint.secure:
         raise ValueError("TLS is configured, but the URL is ws://; use wss://")
     return endpoint
+
+
+def check_identity(identity: str) -> None:
+    """Raises ValueError unless it is an identifierString of up to 48 characters, as OCPP-J of 2.x has it; 1.6 has no limit of its own."""
+    if not 1 <= len(identity) <= IDENTITY_MAX:
+        raise ValueError(f"an identity has 1 to {IDENTITY_MAX} characters, this has {len(identity)}")
+    others = dict.fromkeys(repr(character) for character in identity if character not in IDENTITY_CHARACTERS)
+    if others:
+        raise ValueError(f"an identity is made of a-z A-Z 0-9 {' '.join(IDENTITY_SIGNS)}, not of {', '.join(others)}")
 
 
 LinkReason: TypeAlias = Literal[
@@ -139,4 +154,9 @@ TIMEOUT_HINTS: Final = {
     Stage.DIALLING: "check the name, port and firewall",
     Stage.SECURING: "check that this port speaks TLS",
     Stage.ASKING: "check that this is a WebSocket endpoint",
+}
+
+CLOSE_HINTS: Final = {
+    1008: "; often it does not know the identity or the password",
+    1011: "; something in it fell over, and its own log says what",
 }

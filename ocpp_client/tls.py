@@ -181,7 +181,7 @@ def _make_context(profile: TlsProfile) -> ssl.SSLContext:
     else:
         context.load_default_certs()
     if profile.certificate_file:
-        context.load_cert_chain(profile.certificate_file, profile.key_file or None)
+        context.load_cert_chain(profile.certificate_file, profile.key_file or None, password="")  # else it would ask
     return context
 
 

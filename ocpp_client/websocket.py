@@ -1,8 +1,8 @@
 """How a WebSocket connection to a CSMS is opened, by the sans-I/O half of `websockets` (RFC 6455, RFC 7617).
 
 Here: the URL a station dials and the opening handshake, as the chapters on the connection of OCPP-J 1.6, 2.0.1 and 2.1 ask: identity
-percent-encoded at the end of the URL, subprotocols in order of preference. What the library leaves to its caller is done here where it
-needs no clock: no subprotocol, or one that was not offered, is a failure.
+percent-encoded at the end of the URL (what has to be, no more), subprotocols in order of preference. What the library leaves to its caller
+is done here where it needs no clock: no subprotocol, or one that was not offered, is a failure.
 
 Not here: the messages after it (messages.py), time, TLS, sockets (link.py, tls.py), JSON (rpc.py). Deflate is never offered: it costs a
 station more memory than it saves. The only file of the station beside messages.py that imports `websockets`.
@@ -31,8 +31,13 @@ HEAD_LIMIT: Final = 16_384  # bytes of an answer's head; the library allows a me
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n")
 _LOCATION: Final = re.compile(rb"\r\nlocation:[ \t]*([\x21-\x7e]{1,200})", re.IGNORECASE)
 
+_SEGMENT: Final = "!$&'()*+,;=:@"
+"""What an identity may hold beside letters, digits and - . _ ~ and need not be encoded for (RFC 3986, pchar). Many a server takes the last
+segment of the path as it stands: it would not know DE%2AABC%2AE1."""
+
 _HINTS: Final = {
-    400: "often it accepts none of the subprotocols offered; check the OCPP version",
+    200: "that is a page, no WebSocket; check the path of its endpoint",
+    400: "often it accepts none of the subprotocols offered, or wants wss://; check the OCPP version",
     401: "check identity and password",
     403: "check identity and password",
     404: "check the path, and that it knows the identity; we append the identity, so the URL must not end in it",
@@ -84,7 +89,7 @@ def check_url(url: str, identity: str) -> Endpoint:
         secure=secure,
         host=_ascii_host(parts.hostname),
         port=port or (443 if secure else 80),
-        path=f"{path}/{urllib.parse.quote(identity, safe='')}",
+        path=f"{path}/{urllib.parse.quote(identity, safe=_SEGMENT)}",
         query=urllib.parse.quote(parts.query, safe="/%:@!$&'()*+,;=~?[]"),
     )
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from sim.batteries import Battery, difference, read_batteries
-from sim.csms.books import Books, BooksError, Transaction, read_books
+from sim.csms.books import Books, Transaction, read_books
 from sim.meter import MeterMemory, read_memories
+from sim.options import sentence
 
+T = TypeVar("T")
 POWER_TOLERANCE_PERCENT: Final = 2
 NAMED: Final = 3  # sessions that are furthest apart
 
@@ -129,15 +131,23 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def _read(reader: Callable[[Path], list[T]], path: Path) -> list[T]:
+    """OSError, and ValueError for a file that is something else."""
+    try:
+        return reader(path)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path}: is not what a demo writes ({error})") from None
+
+
 def run(args: argparse.Namespace) -> int:
     try:
         books = read_books(args.books)
-        account = compare(books, read_memories(args.meters))
+        account = compare(books, _read(read_memories, args.meters))
         add_power(account, books)
         if args.batteries is not None:
-            add_batteries(account, read_batteries(args.batteries))
-    except (OSError, ValueError, BooksError, msgspec.DecodeError) as error:
-        print(f"station-sim account: {error}", file=sys.stderr)
+            add_batteries(account, _read(read_batteries, args.batteries))
+    except (OSError, ValueError) as error:
+        print(f"station-sim account: {sentence(error)}", file=sys.stderr)
         return 2
     if args.json:
         print(json.dumps({**msgspec.to_builtins(account), "agree": account.agrees}))
@@ -146,7 +156,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"DIFFERENCE {line}")
         verdict = "agree to the Wh" if account.agrees else "DISAGREE"
         print(
-            f"{account.sessions} sessions, billed {account.billed_wh} Wh, metered {account.metered_wh} Wh: books and meters {verdict}"
+            f"{account.sessions} session{'s' * (account.sessions != 1)}, billed {account.billed_wh} Wh,"
+            f" metered {account.metered_wh} Wh: books and meters {verdict}"
         )
         if account.taken_wh is not None:
             print(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from sim import plan
+from sim.lines import said
 from sim.profiles import PROFILES
 from sim.vehicle import Vehicle
 from station.words.commands import AnyCommand, Reset, StartSession, StopSession, UnlockSlot
@@ -25,9 +26,10 @@ def act(world: World, action: plan.AnyAction) -> None:
     unit = world.unit_at(action.station)
     if unit is None:
         return
-    world.trace.add(unit.id, "plan", str(action))
+    world.trace.add(unit.id, "plan", said(action))
     board = world.boards[unit.id]
-    if not 1 <= getattr(action, "slot", 1) <= len(board.slots) and not isinstance(action, plan.Acknowledge):
+    least = 0 if isinstance(action, plan.Acknowledge) else 1
+    if not least <= getattr(action, "slot", least) <= len(board.slots):
         return
     match action:
         case plan.Tap():
@@ -45,8 +47,8 @@ def act(world: World, action: plan.AnyAction) -> None:
         case plan.Acknowledge():
             board.acknowledge(action.slot)
         case plan.Operate():
-            said = _wanted(world, unit, action)
-            world.ask(unit, said, lambda outcome: world.trace.add(unit.id, "plan", str(outcome)))
+            wanted = _wanted(world, unit, action)
+            world.ask(unit, wanted, lambda outcome: world.trace.add(unit.id, "plan", str(outcome)))
         case plan.Command():
             _command(world, unit, action)
         case plan.Cards():

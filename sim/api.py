@@ -74,7 +74,7 @@ import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from ocpp_client.secrets import Cleaner
 from ocpp_client.tls import TlsProfile
@@ -170,7 +170,7 @@ async def virtual_station(
     """
     secret = password.encode() if isinstance(password, str) else password
     tls = _tls(ca, cert, key)
-    options.check_url(csms, [id], secret, tls)
+    _check(csms, id, secret, tls, compat)
     shape = options.built(template, slots, vendor=vendor, model=model, serial=serial, firmware=firmware)
     wanted = options.differing(auth, settings or {})
     tap = _Tap(FrameFile(Path(record)) if record is not None else None, Cleaner([secret] if secret else []))
@@ -206,6 +206,13 @@ def _tls(ca: Path | str | None, cert: Path | str | None, key: Path | str | None)
     if ca is None and cert is None and key is None:
         return None
     return TlsProfile(ca_file=str(ca or ""), certificate_file=str(cert or ""), key_file=str(key or ""))
+
+
+def _check(csms: str, identity: str, secret: bytes | None, tls: TlsProfile | None, compat: str) -> None:
+    """ValueError for what would not work."""
+    options.check_url(csms, [identity], secret, tls)
+    if compat not in get_args(Compat):
+        raise ValueError(f"there is no compat {compat!r}; there are {', '.join(get_args(Compat))}")
 
 
 def _complain(text: str) -> None:

@@ -70,10 +70,23 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _of(top: argparse.ArgumentParser, command: str | None) -> argparse.ArgumentParser:
+    """The parser of a command, whose help is the one to read; without a command the one of all."""
+    choices = (action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    return next(choices)[command] if command else top
+
+
+def _unrecognized(parser: argparse.ArgumentParser, words: list[str]) -> str:
+    near = difflib.get_close_matches(words[0].partition("=")[0], list(parser._option_string_actions), 1, 0.75)
+    return f"unrecognized arguments: {' '.join(words)}" + (f"; {near[0]!r} perhaps" if near else "")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 all is well, 1 accounts differ or something went wrong on the way, 2 the call is wrong; see each command."""
     top = parser()
-    args = top.parse_args(argv)
+    args, unknown = top.parse_known_args(argv)
+    if unknown:
+        _of(top, args.command).error(_unrecognized(_of(top, args.command), unknown))
     if args.command is None:
         top.print_help(sys.stderr)
         return 2

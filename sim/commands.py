@@ -54,14 +54,15 @@ class Command(
 
 
 class Tap(Command, frozen=True, kw_only=True, tag="tap"):
-    """Hold a card to a reader."""
+    """Hold a card to a reader. The same card within two seconds (`repeat_guard_ms`) is no new read: waits that long, unless `at_once`."""
 
     card: Card
     reader: Annotated[int, Meta(ge=1)] = 1
+    at_once: bool = False
 
 
 class Plug(Command, frozen=True, kw_only=True, tag="plug"):
-    """Plug a car in. Without `car` and `soc_percent` it is the one that `choose_car` chose."""
+    """Plug a car in, with the cable that was left there if any. Without `car` and `soc_percent`: the one that `choose_car` chose."""
 
     slot: Slot = 1
     car: str = ""

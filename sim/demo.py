@@ -57,7 +57,8 @@ examples:
   station-sim demo --sessions 8 --speed 300 --seed 1 --exit --json
   station-sim demo --slots 4 --frames StartTransaction,StopTransaction --events events.jsonl
   station-sim demo --sessions 8 --speed 600 --chaos --exit   the link cut twice, the station killed, its power cut: the accounts agree
-  station-sim demo --csms ws://127.0.0.1:9000       against a CSMS that you started with `station-sim csms --speed 300`
+  station-sim demo --csms ws://127.0.0.1:9000 --epoch 2026-06-01T08:00:00.000Z@2026-09-01T12:34:56.789Z
+      against a CSMS that you started with `station-sim csms --speed 300 --json`, whose first line says `epoch`
 
 exit status: 0 the accounts agree; 1 they differ, or a driver was not served; 2 the call is wrong
 """
@@ -109,10 +110,11 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0: books and meters agree; 1: they differ, or a driver was not served; 2: the call is wrong."""
-    if args.sessions < 1 or not 1 <= args.speed <= 3600:
-        print("station-sim demo: --sessions must be at least 1, --speed from 1 to 3600", file=sys.stderr)
-        return 2
     try:
+        if args.sessions < 1:
+            raise ValueError(f"--sessions {args.sessions}: at least 1")
+        if not 1 <= args.speed <= 3600:
+            raise ValueError(f"--speed {args.speed}: from 1 to 3600")
         shape = options.shape(args)
         meter_lost_s = max(Settings().meter_lost_s, STUMBLE_S * args.speed)
         base = Settings(sampled=SAMPLED, sample_interval_s=SAMPLES_S, ping_interval_s=30, meter_lost_s=meter_lost_s)
@@ -127,6 +129,8 @@ def run(args: argparse.Namespace) -> int:
         if args.view and args.json:
             raise ValueError("--view takes the screen: without --json")
         if args.keep is not None:
+            if args.keep.is_file():
+                raise ValueError(f"--keep {args.keep}: this is a file; name a folder that is empty or new")
             args.keep.mkdir(parents=True, exist_ok=True)
             _check_kept(args.keep)
     except (OSError, ValueError) as error:
@@ -201,6 +205,7 @@ class Demo:
             exchange=Exchange(actions) if shows else None,
             pretty=args.pretty,
             compat=args.events_compat,
+            utc=shown,
             broken=self.stopped.set,
         )
         self.record = FrameFile(args.record) if args.record is not None else None
@@ -247,8 +252,13 @@ class Demo:
             start_new_session=True,
         )
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
-        told = json.loads(line)
+        try:
+            told = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        except (TimeoutError, ValueError):
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+            raise OSError("the CSMS of the demo has not begun to listen") from None
         self.teller.say("csms", "listening", f"listens on {told['listening']}", url=told["listening"])
         return process, told["listening"], told["epoch"]
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from hal.units import LockState, SlotId
+from hal.units import SECOND, LockState, SlotId
 from sim import commands as cmd
 from sim import faults, plan
 from sim.board import SimBoard
@@ -67,10 +67,8 @@ class Executor:
         return await result if isinstance(result, Awaitable) else result
 
     def _station(self, command: cmd.AnyCommand) -> str:
-        if type(command) in ANYWHERE:
-            return command.station
         ids = self.live.ids
-        if command.station in ids:
+        if command.station in ids or (not command.station and type(command) in ANYWHERE):
             return command.station
         shown = ", ".join(ids[:10]) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
         if command.station:
@@ -103,9 +101,12 @@ class Executor:
 
     # --- people and cars ---
 
-    def tap(self, station: str, c: cmd.Tap) -> Result:
+    async def tap(self, station: str, c: cmd.Tap) -> Result:
+        board, clock = self._board(station), self.live.host.clock
+        if not c.at_once:
+            wait_ns = self._core(station).authorization.counts_from(c.card) - clock.mono_ns()
+            await asyncio.sleep(max(0, wait_ns) / SECOND / self.live.host.speed)
         self._core(station)
-        board = self._board(station)
         board.present(c.card, c.reader)
         fault = board.reader_fault
         return {"card": c.card, **({"reader": fault.value} if fault is not None else {})}
@@ -116,9 +117,8 @@ class Executor:
         name = _car(c.car) if c.car else name
         percent = c.soc_percent if c.soc_percent is not None else percent
         place = board.slot(c.slot)
-        if place.vehicle is not None or place.cable:
-            what = "a car stands there" if place.vehicle is not None else "a cable is left in it"
-            raise CommandFailed(f"slot {c.slot} is taken, {what}; unplug it first")
+        if place.vehicle is not None:
+            raise CommandFailed(f"slot {c.slot} is taken, a car stands there; unplug it first")
         try:
             plugged = board.plug(c.slot, Vehicle(PROFILES[name], percent * 10), c.rating_a * 1000)
         except ValueError as error:

@@ -9,16 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
-import msgspec
-
 from sim.expect_seen import Call, Seen
-from sim.plan import Action, Fault, Plan
+from sim.lines import said, value_text
+from sim.plan import Plan
 
 Row: TypeAlias = tuple[float, int, str, str]
 
 DULL: Final = ("Heartbeat", "MeterValues")  # counted, not told
 LONGEST: Final = 200
-_COMMON: Final = ("at_s", "for_s", "station")
 _EVENT: Final = ("slotNumber", "card", "status", "energyWh", "reason")
 _CALL: Final = (
     "connectorId",
@@ -36,8 +34,9 @@ _CALL: Final = (
 
 def story(plan: Plan, seen: Seen) -> list[str]:
     """A line for each thing that happened, in order, and at the end what was left out."""
-    many = len(plan.shape.stations) > 1
-    rows = sorted([*_plan(plan), *_told(seen), *_power(plan, seen)], key=lambda row: row[0])
+    planned = [row for row in _plan(plan) if row[0] <= seen.until_s]  # it may have been ended before
+    rows = sorted([*planned, *_told(seen), *_power(plan, seen)], key=lambda row: row[0])
+    many = len(plan.shape.stations) > 1 or any(number for _, number, _, _ in rows)
     lines = [f"{_clock(at_s)}  {f'{number} ' if many else ''}{who:8}{what}" for at_s, number, who, what in rows]
     if len(lines) > LONGEST:
         half = LONGEST // 2
@@ -49,17 +48,10 @@ def story(plan: Plan, seen: Seen) -> list[str]:
 
 def _plan(plan: Plan) -> Iterator[Row]:
     for action in plan.actions:
-        yield action.at_s, action.station, "people", _item(action)
+        yield action.at_s, action.station, "people", said(action)
     for fault in plan.faults:
         lasts = f" for {fault.for_s:g} s" if fault.for_s else ""
-        yield fault.at_s, fault.station, "world", f"{_item(fault)}{lasts}"
-
-
-def _item(item: Action | Fault) -> str:
-    """`plug slot 1 car zoe-r110`."""
-    fields = ((name, getattr(item, name)) for name in item.__struct_fields__ if name not in _COMMON)
-    parts = (f"{name} {_value(value)}" for name, value in fields if value not in ("", None, {}))
-    return " ".join((str(type(item).__struct_config__.tag), *parts))
+        yield fault.at_s, fault.station, "world", f"{said(fault)}{lasts}"
 
 
 def _told(seen: Seen) -> Iterator[Row]:
@@ -89,11 +81,7 @@ def _power(plan: Plan, seen: Seen) -> Iterator[Row]:
 
 
 def _some(data: dict[str, Any], names: tuple[str, ...]) -> str:
-    return "".join(f" {name} {_value(data[name])}" for name in names if name in data and data[name] != "NoError")
-
-
-def _value(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return "".join(f" {name} {value_text(data[name])}" for name in names if name in data and data[name] != "NoError")
 
 
 def _clock(at_s: float) -> str:

@@ -5,7 +5,7 @@ It reads the ground truth of boards and CSMS, events as they were published, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hal.units import SECOND
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from station.shell.runner import Unit
 
 PHASES: Final = "RST"
+EVERY: Final = 1024  # events between two words of how far it is
 
 
 class Witness(Checker):
@@ -26,10 +27,12 @@ class Witness(Checker):
 
     name = ""
 
-    def __init__(self, end_s: float) -> None:
+    def __init__(self, end_s: float, progress: Callable[[float], None] | None = None) -> None:
         super().__init__()
         self.seen = Seen()
         self._end_s = end_s
+        self._progress = progress
+        self._looks = 0
         self._read: dict[str, int] = {}  # deliveries of each station that have been read
 
     def booted(self, world: World, unit: Unit, effects: list[Effect]) -> None:
@@ -40,6 +43,9 @@ class Witness(Checker):
 
     def looked(self, world: World) -> None:
         at_s = self._now(world)
+        self._looks += 1
+        if self._progress is not None and self._looks % EVERY == 0:
+            self._progress(at_s)
         if at_s > self._end_s:
             return
         self.seen.until_s = at_s
@@ -111,8 +117,16 @@ def _number(identity: str) -> int:
 
 
 class WatchedWorld(World):
-    """A world with a witness, for `runs.run`."""
+    """A world with a witness, for `runs.run`. `progress` is told now and then how far it is, in seconds."""
 
-    def __init__(self, seed: int, plan: Any, *, checkers: Sequence[Checker] = (), **options: Any) -> None:
-        self.witness = Witness(plan.for_s)
+    def __init__(
+        self,
+        seed: int,
+        plan: Any,
+        *,
+        checkers: Sequence[Checker] = (),
+        progress: Callable[[float], None] | None = None,
+        **options: Any,
+    ) -> None:
+        self.witness = Witness(plan.for_s, progress)
         super().__init__(seed, plan, checkers=[*checkers, self.witness], **options)

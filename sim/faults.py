@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
-from hal.units import SECOND, Cause
+from hal.units import SECOND, Cause, MonoNs
 from sim import plan
 from sim.board import ReaderFault as ReaderMode
 from sim.meter import MeterFault as MeterState
@@ -27,9 +27,17 @@ SPIKE_MWH: Final = 50_000_000
 BACK_MWH: Final = 1_500_000
 WRAP_LEFT_MWH: Final = 400_000
 WRAP_MWH: Final = 100_000_000_000  # eight digits of watt-hours
-SLOW_DISK_MS: Final = 2_500
 UNDER_MV: Final = 180_000
 OVER_MV: Final = 270_000
+MAINS: Final = ("under_voltage", "over_voltage")
+MOMENTS: Final = (
+    "clock.step",
+    "clock.1970",
+    "program",
+    "power_cut",
+    "network.reset",
+    "meter.rollover",
+)  # have no duration
 
 
 def way(fault: plan.AnyFault) -> str:
@@ -57,14 +65,42 @@ def begin(world: World, fault: plan.AnyFault) -> bool:
     unit = world.unit_at(fault.station)
     if unit is None or not _has_slot(world, unit, fault):
         return False
-    return BEGIN[type(fault)](world, unit, fault) is not False
+    if BEGIN[type(fault)](world, unit, fault) is False:
+        return False
+    world.standing.append(fault)
+    return True
 
 
 def end(world: World, fault: plan.AnyFault) -> None:
-    """The fault ends now; harmless when it never began."""
-    unit = world.unit_at(fault.station)
-    if unit is not None and _has_slot(world, unit, fault):
+    """The fault ends now; harmless when it does not stand. Of two that befall the same thing the later one has its way, and when it
+    ends, the other one goes on until its own end."""
+    if fault not in world.standing:
+        return
+    place, unit = place_of(fault), world.unit_at(fault.station)
+    same = [other for other in world.standing if place_of(other) == place]
+    world.standing.remove(fault)
+    assert unit is not None
+    rest = same[:-1]
+    if not rest or getattr(rest[-1], "how", "") == "rollover":  # which has come to pass
         END[type(fault)](world, unit, fault)
+    elif same[-1] == fault:
+        BEGIN[type(fault)](world, unit, rest[-1])
+
+
+def place_of(fault: plan.AnyFault) -> tuple[object, ...]:
+    """What it befalls: two of the same place exclude each other there."""
+    match fault:
+        case plan.BoardFault(cause=cause):
+            part: object = "mains" if cause in MAINS else (fault.slot, cause)
+        case plan.NetworkFault(how=how) | plan.DiskFault(how=how):
+            part = how
+        case plan.ReaderFault(how=how):
+            part = how == "stuck"  # a card that lies there, whatever the reader does
+        case plan.CsmsFault() | plan.ClockFault() | plan.ProgramFault() | plan.PowerCut():
+            part = fault  # several at once combine
+        case _:
+            part = getattr(fault, "slot", 0)
+    return type(fault), fault.station, part
 
 
 def _has_slot(world: World, unit: Unit, fault: plan.AnyFault) -> bool:
@@ -95,9 +131,14 @@ def _meter(world: World, unit: Unit, fault: plan.MeterFault) -> None:
     meter.set_fault(MeterState(MeterFaultKind(fault.how), amount), world.clock.now().mono_ns)
 
 
+def _reader_over(world: World, unit: Unit, fault: plan.ReaderFault) -> None:
+    if fault.how != "stuck":
+        world.boards[unit.id].set_reader_fault(None)
+
+
 def _board(world: World, unit: Unit, fault: plan.BoardFault) -> None:
     board = world.boards[unit.id]
-    if fault.cause in ("under_voltage", "over_voltage"):
+    if fault.cause in MAINS:
         board.set_mains(UNDER_MV if fault.cause == "under_voltage" else OVER_MV)
     cause = Cause(fault.cause)
     board.raise_fault(0 if cause is Cause.READER else fault.slot, cause)
@@ -105,7 +146,7 @@ def _board(world: World, unit: Unit, fault: plan.BoardFault) -> None:
 
 def _board_over(world: World, unit: Unit, fault: plan.BoardFault) -> None:
     board = world.boards[unit.id]
-    if fault.cause in ("under_voltage", "over_voltage"):
+    if fault.cause in MAINS:
         board.set_mains(230_000)
     cause = Cause(fault.cause)
     board.clear_fault(0 if cause is Cause.READER else fault.slot, cause)
@@ -126,16 +167,19 @@ def _vehicle_over(world: World, unit: Unit, fault: plan.VehicleFault) -> None:
         vehicle.misbehave()
 
 
-def _clock(world: World, unit: Unit, fault: plan.ClockFault) -> None:
-    world.set_os_clock(unit, fault)
-
-
 def _disk(world: World, unit: Unit, fault: plan.DiskFault) -> None:
-    until_ns = world.clock.now().mono_ns + int(fault.for_s * SECOND)
+    _spoil(world, unit, fault, int((fault.at_s + fault.for_s) * SECOND))
+
+
+def _disk_over(world: World, unit: Unit, fault: plan.DiskFault) -> None:
+    _spoil(world, unit, fault, world.clock.mono_ns)
+
+
+def _spoil(world: World, unit: Unit, fault: plan.DiskFault, until_ns: MonoNs) -> None:
     disk = world.disks[unit.id]
     match fault.how:
         case "slow":
-            disk.slow(until_ns, SLOW_DISK_MS)
+            disk.slow(until_ns, fault.latency_ms)
         case "full":
             disk.full(until_ns)
         case "failing":
@@ -163,7 +207,7 @@ BEGIN: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], bool | None]]] 
     plan.PilotFault: lambda w, u, f: w.boards[u.id].set_pilot_fault(f.slot, PilotMode(f.how)),
     plan.BoardFault: _board,
     plan.VehicleFault: _vehicle,
-    plan.ClockFault: _clock,
+    plan.ClockFault: lambda w, u, f: w.os_clocks.begin(u.id, f),
     plan.DiskFault: _disk,
     plan.ProgramFault: _program,
     plan.PowerCut: _power,
@@ -172,7 +216,7 @@ BEGIN: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], bool | None]]] 
 }
 
 END: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], None]]] = {
-    plan.ReaderFault: lambda w, u, f: w.boards[u.id].set_reader_fault(None),
+    plan.ReaderFault: _reader_over,
     plan.LockFault: lambda w, u, f: setattr(w.boards[u.id].slot(f.slot), "lock_fault", None),
     plan.ContactorFault: lambda w, u, f: w.boards[u.id].set_contactor_fault(f.slot, None),
     plan.MeterFault: lambda w, u, f: w.boards[u.id].slot(f.slot).meter.set_fault(None, w.clock.now().mono_ns),
@@ -180,8 +224,8 @@ END: Final[dict[type[plan.Fault], Callable[[World, Unit, Any], None]]] = {
     plan.PilotFault: lambda w, u, f: w.boards[u.id].set_pilot_fault(f.slot, None),
     plan.BoardFault: _board_over,
     plan.VehicleFault: _vehicle_over,
-    plan.ClockFault: _nothing,
-    plan.DiskFault: _nothing,
+    plan.ClockFault: lambda w, u, f: w.os_clocks.end(u.id, f),
+    plan.DiskFault: _disk_over,
     plan.ProgramFault: _nothing,
     plan.PowerCut: _nothing,
     plan.NetworkFault: lambda w, u, f: w.networks[u.id].end(f.how),

@@ -148,7 +148,7 @@ class Keys:
         at = view.id
         match key:
             case "t":
-                return [cmd.Tap(station=at, card=self.card)]
+                return [cmd.Tap(station=at, card=self.card, at_once=True)]
             case "p":
                 return [cmd.Plug(station=at, slot=self.slot, car=self.car)]
             case "u":

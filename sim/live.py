@@ -52,14 +52,24 @@ def why_not_live(fault: plan.AnyFault) -> str:
 
 
 class Seen:
-    """What a station has shown so far. `accepted`: by the CSMS, at least once; `failure`: why the latest connection failed or ended."""
+    """What a station has shown so far. `accepted`: by the CSMS, at least once; `failure`: why the latest connection failed or ended;
+    `connected`: one stands; `answer`: the latest to a BootNotification on it."""
 
-    __slots__ = ("accepted", "ended", "failure")
+    __slots__ = ("accepted", "answer", "connected", "ended", "failure")
 
     def __init__(self) -> None:
-        self.accepted = False
-        self.failure = ""
+        self.accepted = self.connected = False
+        self.answer = self.failure = ""
         self.ended = 0  # sessions
+
+    @property
+    def contact(self) -> str:
+        """How it stands with the CSMS, in words, where that has not accepted it."""
+        if not self.connected:
+            return f"not connected: {self.failure or 'no answer yet to the attempt to connect'}"
+        if not self.answer:
+            return "connected, but its BootNotification has not been answered"
+        return f"connected, but the answer to its BootNotification was {self.answer.capitalize()}"
 
 
 class Ear(Sinks):
@@ -81,10 +91,17 @@ class Ear(Sinks):
         return self.inner.publish(unit, event)
 
     def note(self, unit: Unit, note: Note) -> None:
-        if note.code == "registered" and note.values[0] == "accepted":
-            self.of(unit.id).accepted = True
-        elif note.code == "link.down":
-            self.of(unit.id).failure = str(note.values[0])
+        seen = self.of(unit.id)
+        match note.code:
+            case "registered":
+                seen.answer = str(note.values[0])
+                seen.accepted = seen.accepted or seen.answer == "accepted"
+            case "link.up":
+                seen.connected, seen.answer = True, ""
+            case "link.down":
+                seen.connected, seen.failure = False, str(note.values[0])
+            case _:
+                pass
         self.inner.note(unit, note)
 
     def frame(self, unit: Unit, out: bool, frame: str | bytes) -> None:
@@ -201,6 +218,7 @@ class Live(Fleet):
         self.plan = plan.Plan()  # what `sim/faults.py` looks up a card in
         self.networks: dict[str, Network] = {}
         self.dark: dict[str, None] = {}
+        self.standing: list[plan.AnyFault] = []
         self._frames = frames
         self._serials = tuple(serials)
         self._cache = dict(cache or {})

@@ -7,7 +7,7 @@ Not here: files (`plan_file.py`), what is seen of it (`expect_live.py`), plans i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
 import msgspec
@@ -52,6 +52,17 @@ def _why_not(item: plan.AnyAction | plan.AnyFault | None) -> str:
     return ""
 
 
+def beside(wanted: plan.Plan, ids: Sequence[str]) -> str:
+    """A sentence where some of these stations have no part in the plan, else nothing."""
+    told = {one.station for one in (*wanted.actions, *wanted.faults, *wanted.expect) if hasattr(one, "station")}
+    playing = [identity for number, identity in enumerate(ids) if number in told]
+    others = len(ids) - len(playing)
+    if not others:
+        return ""
+    names = f"{', '.join(playing[:5])}{', ...' if playing[5:] else ''}" if playing else "no charger"
+    return f"the plan is about {names}; {others} of {len(ids)} chargers connect and do nothing else"
+
+
 def play(wanted: plan.Plan, live: Live, executor: Executor, told: Callable[[Answer], None]) -> asyncio.Event:
     """Begin now; the event is set when `for_s` is over and everything has been healed. `told` gets an answer for each thing done.
 
@@ -91,7 +102,7 @@ def _command(action: plan.AnyAction, station: str) -> cmd.AnyCommand | None:
     at: dict[str, Any] = {"station": station}
     match action:
         case plan.Tap(card=card):
-            return cmd.Tap(card=card, **at)
+            return cmd.Tap(card=card, at_once=True, **at)
         case plan.Plug():
             return cmd.Plug(
                 slot=action.slot, car=action.car, soc_percent=action.soc_percent, rating_a=action.rating_a, **at

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ocpp_client.link import LinkProfile, check_profile
-from ocpp_client.tls import TlsProfile
+from ocpp_client.link import LinkProfile, check_identity, check_profile
+from ocpp_client.tls import TlsProfile, context_for
 from sim.csms.actions import known, messages
 from sim.expect_report import FORMATS
 from sim.plan import Plan
@@ -24,6 +24,7 @@ from station.words.common import TokenStatus
 from station.words.settings import NAMES, TEMPLATES, Settings, SlotShape, StationShape, allowed, changed, parse, spell
 
 CARD_STATUSES: Final = tuple(status.value for status in TokenStatus)
+AUTH: Final = ("csms", "free")
 SLOTS_MAX: Final = 64
 TEMPLATE: Final = "two-sockets-22kw"
 _ROTATIONS: Final = ("RST", "STR", "TRS")
@@ -44,7 +45,7 @@ def add_station(parser: Any) -> None:
     add("--model", metavar="TEXT", help="chargePointModel, up to 20 characters")
     add("--serial", metavar="TEXT", help="serial number, up to 25 characters; default: the identity")
     add("--firmware", metavar="TEXT", help="firmwareVersion, up to 50 characters")
-    add("--auth", choices=("csms", "free"), default="csms", help="who decides about cards; free: who plugs, charges")
+    add("--auth", choices=AUTH, default="csms", help="who decides about cards; free: who plugs, charges")
     add(
         "--set",
         action="append",
@@ -138,6 +139,14 @@ def built(template: str, slots: int | None = None, **texts: str | None) -> Stati
     return msgspec.structs.replace(made, **changes)
 
 
+def serials(args: argparse.Namespace) -> list[str]:
+    """One for each station, counted up like their identities; none: their identities. ValueError."""
+    made = names(args.serial, args.count) if args.serial else []
+    if made and len(made[-1]) > _LONGEST["serial"]:
+        raise ValueError(f"--serial {args.serial!r}: {made[-1]!r} would have more than {_LONGEST['serial']} characters")
+    return made
+
+
 def _slots(like: tuple[SlotShape, ...], count: int) -> tuple[SlotShape, ...]:
     """The template's, over and over, each wired one phase further on."""
     more = (
@@ -159,6 +168,8 @@ def settings(args: argparse.Namespace, base: Settings | None = None) -> Settings
 
 def differing(auth: str, values: Mapping[str, object], base: Settings | None = None) -> Settings:
     """Settings with these values, as text or as what they are. ValueError."""
+    if auth not in AUTH:
+        raise ValueError(f"there is no auth {auth!r}; there are {', '.join(AUTH)}")
     made = changed(base or Settings(), "cards_decided_by", "nobody" if auth == "free" else "csms")
     for name, value in values.items():
         if name not in NAMES:
@@ -183,7 +194,7 @@ def cards(texts: list[str]) -> dict[str, TokenStatus | None]:
 
 
 def password(args: argparse.Namespace) -> bytes | None:
-    """As given, or from its file. ValueError for both; OSError."""
+    """As given, or from its file. ValueError for both, and for an empty one; OSError."""
     if args.password is not None and args.password_file is not None:
         raise ValueError("--password and --password-file: one of them")
     if args.password_file is not None:
@@ -191,6 +202,8 @@ def password(args: argparse.Namespace) -> bytes | None:
         if not secret:
             raise ValueError(f"--password-file {args.password_file}: it is empty")
         return secret
+    if args.password == "":
+        raise ValueError("--password: it is empty")
     return args.password.encode() if args.password is not None else None
 
 
@@ -234,8 +247,21 @@ def check_run(args: argparse.Namespace) -> None:
 
 
 def check_url(url: str, ids: list[str], secret: bytes | None, profile: TlsProfile | None) -> None:
-    """Raises ValueError when it cannot be dialled."""
+    """Raises ValueError when it cannot be dialled, or certificates cannot be loaded."""
+    for identity in ids:
+        try:
+            check_identity(identity)
+        except ValueError as error:
+            raise ValueError(f"{identity!r}: {error}") from None
     check_profile(LinkProfile(url, ids[0], ("ocpp1.6",), secret, profile))
+    if profile is None:
+        return
+    own = " and ".join(file for file in (profile.certificate_file, profile.key_file) if file)
+    for files, one in ((profile.ca_file, TlsProfile(ca_file=profile.ca_file)), (own, profile)):
+        try:
+            context_for(one)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{files}: cannot be loaded, PEM is needed, keys without a passphrase ({error})") from None
 
 
 def names(first: str, count: int) -> list[str]:

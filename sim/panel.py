@@ -59,7 +59,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 1
     stations: int = 1
     chosen: SlotId = 1
-    supply_a: float = 0.0
+    supply_a: float | None = None
     card: str = ""
     car: str = ""
     messages: tuple[Message, ...] = ()
@@ -110,8 +110,8 @@ def _head(shot: Snapshot, width: int) -> Text:
     for fault in view.faults:
         text.append(f"  {plain(fault)}", "bold red")
     text.append(f"  queue {view.queue}", "yellow" if view.queue else "")
-    if shot.supply_a:
-        text.append(f"  supply {shot.supply_a:g} A")
+    if shot.supply_a is not None:
+        text.append(f"  supply {shot.supply_a:g} A", "" if shot.supply_a else "bold red")
     day, time = iso(shot.utc_ms)[:10], iso(shot.utc_ms)[11:19]
     text.append(f"  {day} {time} UTC" if width >= WIDE else f"  {time} UTC" if width >= NARROW else f"  {time}")
     return text
@@ -164,9 +164,7 @@ def _shown(shot: Snapshot, width: int, room: int) -> tuple[SlotView, ...]:
 
 def _slots(shot: Snapshot, shown: Sequence[SlotView], width: int) -> RenderableType:
     if shown:
-        body = Text("\n").join(
-            slot_text(slot, slot.slot == shot.chosen, shot.utc_ms, shot.beat, width) for slot in shown
-        )
+        body = Text("\n").join(slot_text(slot, slot.slot == shot.chosen, shot.beat, width) for slot in shown)
         body.no_wrap, body.overflow = True, "ellipsis"
     else:
         whys = {"dark": "there are no mains: o gives them back", "to come": "the station has not been started yet"}

@@ -30,6 +30,7 @@ from sim.panel_fleet import Overview
 from sim.panel_messages import Messages
 from sim.panel_pane import Aside, Pane
 from sim.people import CARDS
+from sim.telling import WIDTH
 from sim.view import look, to_come
 from station.core.effects import Note, Publish
 from station.shell.runner import Sinks, Unit
@@ -38,6 +39,9 @@ from station.words.settings import StationShape
 EACH_S: Final = 0.25  # real seconds between two looks
 POINTS: Final = 300  # of a power curve, one a second
 LINES: Final = 60  # of what happened, of each station
+NOT_SAID: Final = (
+    f" {'event':{WIDTH}} "  # who tells it: what stands under `events` is one unless it says something else
+)
 REDRAW: Final = "\f"  # Ctrl-L
 JUMPS: Final = {"!": ("faulted", "offline"), ">": ("charging",)}
 NO_TERMINAL: Final = "--view needs a terminal on standard output, and there is none: here are lines instead"
@@ -61,6 +65,7 @@ class Screen(Sinks):
             print(text, flush=True)
             return
         self._told += 1
+        text = text.replace(f" {station} ", " ", 1).replace(NOT_SAID, " ", 1) if station else text
         self._lines.setdefault(station, deque(maxlen=LINES)).append((self._told, text))
 
     def before(self, inner: Sinks) -> Screen:
@@ -112,7 +117,7 @@ class Screen(Sinks):
             number=keys.station + 1,
             stations=len(live.ids),
             chosen=keys.slot,
-            supply_a=live.unit(identity).plan.shape.supply_ma / 1000 if there else 0.0,
+            supply_a=live.unit(identity).plan.shape.supply_ma / 1000 if there else None,
             card=keys.card,
             car=keys.car,
             messages=self._messages.of(identity),

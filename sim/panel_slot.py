@@ -6,7 +6,6 @@ from typing import Final
 
 from rich.text import Text
 
-from hal.units import UtcMs
 from sim.frames import iso
 from sim.view import SlotView
 
@@ -60,7 +59,7 @@ def lines_of(slot: SlotView, width: int) -> int:
     return 2 if slot.session is None or width >= WIDER else 3
 
 
-def slot_text(slot: SlotView, chosen: bool, utc_ms: UtcMs, beat: int, width: int) -> Text:
+def slot_text(slot: SlotView, chosen: bool, beat: int, width: int) -> Text:
     """What it is and why; what it gives and why no more; who is there."""
     sign, style = lamp(slot.lamp, beat)
     text = Text.assemble(("▶" if chosen else " ", "bold"), f"{slot.slot} ", (sign, style), " ")
@@ -73,7 +72,7 @@ def slot_text(slot: SlotView, chosen: bool, utc_ms: UtcMs, beat: int, width: int
         text.append(f"  {plain(', '.join(slot.faults))}", "bold red")
     text.append(f"\n     {_numbers(slot, width)}")
     text.append("\n     " if lines_of(slot, width) > 2 else "  ")
-    text.append(_who(slot, utc_ms), "dim" if slot.session is None else "")
+    text.append(_who(slot), "dim" if slot.session is None else "")
     return text
 
 
@@ -96,10 +95,10 @@ def _offer(slot: SlotView, short: bool = False) -> str:
     return f"offer {slot.offered_a:g} A{', ' if slot.limited_by in _LIMITS else ' '}{why}".rstrip()
 
 
-def _who(slot: SlotView, utc_ms: UtcMs) -> str:
+def _who(slot: SlotView) -> str:
     car = plain(slot.car.name) if slot.car is not None else "a cable without a car" if slot.cable else "no car"
     if slot.session is None:
         return car
     seconds = slot.session.seconds
     lasts = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    return f"{car}, card {plain(slot.session.card)} since {iso(max(0, utc_ms - seconds * 1000))[11:19]} ({lasts})"
+    return f"{car}, card {plain(slot.session.card)} since {iso(slot.session.started_ms)[11:19]} ({lasts})"

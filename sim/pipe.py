@@ -92,7 +92,8 @@ class Pipe:
         self.network = network
         self._deliver = deliver
         self._scheduler = scheduler
-        offered = None if "subprotocol" in network.modes else [Subprotocol("ocpp1.6"), Subprotocol("ocpp2.0.1")]
+        self._speaks = "subprotocol" not in network.modes  # for good: who answers is chosen with the first packet
+        offered = [Subprotocol("ocpp1.6"), Subprotocol("ocpp2.0.1")] if self._speaks else None
         self._server = ServerProtocol(subprotocols=offered)
         self._alive = True
         self._opened = False
@@ -272,7 +273,7 @@ class Pipe:
             self._carry(self._to_station, b"\x15\x03\x03\x00\x02\x02\x28")
         else:
             self._server.send_response(self._server.accept(request))
-            if "subprotocol" not in modes:
+            if self._speaks:
                 self._opened = True
                 self.peer.opened(self, request.path.rsplit("/", 1)[-1])
 

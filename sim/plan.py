@@ -158,19 +158,21 @@ class VehicleFault(Fault, frozen=True, tag="vehicle"):
 
 
 class ClockFault(Fault, frozen=True, tag="clock"):
-    """The OS clock steps by so many seconds, drifts by as many over `for_s`, or is at 1970 at the next boot.
+    """A station's OS clock steps by so many seconds, drifts by as many over `for_s`, or has lost its battery: 1970 after each power cut.
 
-    Must hold: time-stamps of one transaction never decrease.
+    Must hold: time-stamps of one transaction never decrease, and are right once the CSMS has told the time.
     """
 
     how: Literal["step", "1970", "drift"] = "step"
-    by_s: float = -3600.0
+    by_s: Annotated[float, Meta(ge=-2_000_000_000, le=2_000_000_000)] = -3600.0
 
 
 class DiskFault(Fault, frozen=True, tag="disk"):
-    """A disk may be slow, full or failing. Must hold: nothing is promised that is not durable; running sessions go on."""
+    """A disk may be slow (a write takes `latency_ms`), full or failing. Must hold: nothing is promised that is not durable; running
+    sessions go on."""
 
     how: Literal["slow", "full", "failing"] = "failing"
+    latency_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2500
 
 
 class ProgramFault(Fault, frozen=True, tag="program"):
@@ -224,7 +226,7 @@ class CsmsFault(Fault, frozen=True, tag="csms"):
         "wrong_time",
     ] = "silent"
     action: str = ""  # only this action; empty: all
-    late_s: float = 10.0
+    late_s: Annotated[float, Meta(ge=0, le=3600)] = 10.0
 
 
 AnyFault: TypeAlias = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from sim import expect, plan
+from sim import expect, faults, plan
 from sim.csms.actions import messages
 from sim.plan_file import BadPlan, Place, Source, nearest, read
 from sim.profiles import PROFILES
@@ -50,6 +50,13 @@ class Checking:
         if self._slots:
             self.things()
         self.times()
+
+    def names(self) -> None:
+        """Only whether everything is there that is named, wherever it is."""
+        self.shape()
+        for list_, items in self._lists():
+            for number, item in items:
+                self._names((list_, number), item)
 
     def shape(self) -> None:
         shape = self._plan.shape
@@ -122,13 +129,27 @@ class Checking:
             for number, item in items:
                 for name in ("at_s", "from_s", "by_s"):
                     at_s = getattr(item, name, None)
-                    if at_s is not None and at_s > end_s:
+                    if at_s is not None and at_s > end_s and not (name == "by_s" and isinstance(item, plan.Fault)):
                         self._wrong((list_, number, name), f"{at_s:g} s is after the end of the plan, {end_s:g} s")
                 if isinstance(item, plan.Fault) and item.at_s <= end_s < item.at_s + item.for_s:
                     text = f"lasts until {item.at_s + item.for_s:g} s; it is healed at the end of the plan, {end_s:g} s"
                     self._wrong((list_, number, "for_s"), text, "warning")
                 if isinstance(item, expect.Expectation):
                     self._window((list_, number), item)
+        self._faults()
+
+    def _faults(self) -> None:
+        """Those that come to nothing, or lie over each other."""
+        lasting: dict[tuple[object, ...], tuple[int, float]] = {}
+        items = dict(self._lists())["faults"]
+        for number, fault in sorted(items, key=lambda one: float(one[1].at_s)):
+            if not fault.for_s and faults.way(fault) not in faults.MOMENTS:
+                self._wrong(("faults", number), "lasts but a moment: 'for_s' says for how long", "warning")
+            other, until_s = lasting.get(faults.place_of(fault), (0, 0.0))
+            if fault.at_s < until_s:
+                what = f"lies over faults[{other}], which befalls the same thing: while both last this one has its way"
+                self._wrong(("faults", number), what, "warning")
+            lasting[faults.place_of(fault)] = (number, max(until_s, fault.at_s + fault.for_s))
 
     def _window(self, place: Place, item: expect.Expectation) -> None:
         if item.by_s is not None and item.by_s < item.from_s:

@@ -95,7 +95,8 @@ def _say(source: Source) -> None:
     made = source.plan
     if made is None:
         return
-    counts = f"{len(made.actions)} actions, {len(made.faults)} faults, {len(made.expect)} expectations"
+    lists = {"action": made.actions, "fault": made.faults, "expectation": made.expect}
+    counts = ", ".join(f"{len(items)} {name}{'' if len(items) == 1 else 's'}" for name, items in lists.items())
     print(f"{source.path}: fine: {counts} in {made.for_s:g} s", end="")
     not_live = live_plan.not_live(made)
     print("; it can be played live too" if not not_live else "; it cannot be played live:")

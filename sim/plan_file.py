@@ -25,7 +25,9 @@ from station.words.settings import spell
 Place: TypeAlias = tuple[str | int, ...]
 
 MOST_NODES: Final = 200_000  # of a file: aliases can make much of little
+MOST_YAML: Final = 1_000_000  # bytes; reading them takes seconds
 _INT: Final = re.compile(r"[-+]?\d+")
+_BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _FLOAT: Final = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?")
 
 
@@ -41,6 +43,7 @@ LISTS: Final[dict[str, tuple[str, dict[str, type[msgspec.Struct]]]]] = {
     "faults": ("fault", FAULTS),
     "expect": ("that", EXPECTATIONS),
 }
+MERGE: Final = "<<"
 ANYTHING: Final = ("payload", "data", "answer")  # members of which JSON of any kind may stand
 
 
@@ -104,8 +107,13 @@ def read(path: Path) -> Source:
     strict = path.suffix == ".json" or (path.suffix not in (".yaml", ".yml") and data.lstrip()[:1] == b"{")
     try:
         tree = msgspec.json.decode(data) if strict else Reader(source).read(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        source.add((), f"this is no JSON: {error}")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        at = _BYTE.search(str(error))
+        if at is not None:
+            source.lines[""] = data.count(b"\n", 0, int(at[1])) + 1
+        source.add((), f"this is no JSON: {_BYTE.sub('', str(error)).strip()}")
+    except (RecursionError, Refused) as error:
+        source.add((), str(error) if isinstance(error, Refused) else "nested too deeply")
     except yaml.YAMLError as error:
         _no_yaml(source, error)
     else:
@@ -114,10 +122,17 @@ def read(path: Path) -> Source:
     return source
 
 
+class Refused(Exception):
+    """The file is too much to be read. `str()` says of what."""
+
+
 def _no_yaml(source: Source, error: yaml.YAMLError) -> None:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+    if isinstance(error, yaml.reader.ReaderError):
+        source.add((), "this is no text")
+    elif isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         source.lines[""] = error.problem_mark.line + 1
-        source.add((), f"this is no YAML: {error.problem}")
+        before = f"{error.context} " if str(error.problem).startswith("but") else ""
+        source.add((), f"this is no YAML: {before}{error.problem}")
     else:
         source.add((), f"this is no YAML: {' '.join(str(error).split())}")
 
@@ -133,17 +148,18 @@ class Reader:
         self._nodes = 0
 
     def read(self, data: bytes) -> Any:
-        """Raises yaml.YAMLError."""
-        try:
-            node = yaml.compose(data, Loader=yaml.SafeLoader)
-            return self._tree(node, (), False) if node is not None else None
-        except RecursionError:
-            raise yaml.YAMLError("nested too deeply") from None
+        """Raises yaml.YAMLError, Refused, RecursionError."""
+        if len(data) > MOST_YAML:
+            raise Refused(
+                f"{len(data):,} bytes; a plan in YAML has at most {MOST_YAML:,}, one in JSON as many as it likes"
+            )
+        node = yaml.compose(data, Loader=yaml.SafeLoader)
+        return self._tree(node, (), False) if node is not None else None
 
     def _tree(self, node: yaml.Node, place: Place, free: bool) -> Any:
         self._nodes += 1
         if self._nodes > MOST_NODES:
-            raise yaml.YAMLError(f"more than {MOST_NODES} values")
+            raise Refused(f"more than {MOST_NODES:,} values, those that aliases repeat counted each time")
         self._source.lines.setdefault(spelt(place), node.start_mark.line + 1)
         if isinstance(node, yaml.SequenceNode):
             return [self._tree(child, (*place, number), free) for number, child in enumerate(node.value)]
@@ -152,14 +168,28 @@ class Reader:
         return _looks_like(node) if free else node.value
 
     def _mapping(self, node: yaml.MappingNode, place: Place, free: bool) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+        made = self._merged(node, place, free)
+        own: set[str] = set()
         for key, child in node.value:
             name = str(key.value)
             inside = (*place, name)
             self._source.lines[spelt(inside)] = key.start_mark.line + 1
-            if name in made:
+            if name in own:
                 self._source.add(inside, "stands here twice")
-            made[name] = self._tree(child, inside, free or name in ANYTHING)
+            own.add(name)
+            if name != MERGE:
+                made[name] = self._tree(child, inside, free or name in ANYTHING)
+        return made
+
+    def _merged(self, node: yaml.MappingNode, place: Place, free: bool) -> dict[str, Any]:
+        """What `<<: *alias` brings in."""
+        made: dict[str, Any] = {}
+        for child in [child for key, child in node.value if key.value == MERGE]:
+            for each in reversed(child.value) if isinstance(child, yaml.SequenceNode) else (child,):
+                if isinstance(each, yaml.MappingNode):
+                    made |= self._tree(each, place, free)
+                else:
+                    self._source.add((*place, MERGE), "takes the alias of a mapping, or a list of them")
         return made
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import html
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -17,7 +18,9 @@ from typing import Any, Final
 
 import msgspec
 
+from sim.lines import said
 from sim.options import sentence
+from sim.plan import Fault
 from sim.runs import Counterexample, load, replay_log, run
 from sim.trace import Line
 
@@ -27,6 +30,14 @@ WIDTH: Final = 38  # of a column, where there is room
 NARROW: Final = 14
 TIME: Final = 13  # columns that the time takes
 ROW: Final = 22
+SHOWN: Final = 60  # lines, where there is no terminal whose height they have to fit
+LEAST: Final = 15
+SAME: Final = "gives the same effects as then"
+AFTER: Final = 5  # lines that follow the moment in which it broke, where it breaks no more
+DULL: Final[tuple[object, ...]] = ("Heartbeat", {}, ["currentTime"])
+REPR: Final = re.compile(r"<\w+\.\w+: '?(\w+)'?>|light=Light\(colour=|pattern=|, percent=\d+\)")
+SAMPLE: Final = re.compile(r"< slot (\d+): register |> \[2,\"[^\"]*\",\"MeterValues\",\{\"connectorId\":(\d+)")
+SLOT: Final = re.compile(r"slot[ =](\d+)")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("file", type=Path, help="a counterexample written by soak, or one of tests/regressions")
     add("--step", action="store_true", help="wait for Enter after each line")
-    add("--all", action="store_true", help="the whole story, not only its last lines")
+    add("--all", action="store_true", help="the whole story, not only what led to the break")
     add("--out", type=Path, metavar="FILE", help="write the timeline as .html or .svg instead")
     add("--json", action="store_true", help="what came of it, as JSON")
     parser.set_defaults(run=main)
@@ -48,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
     """Exit status 0: the promise holds today; 1: it is broken; 2: the file or call is wrong; 3: stale, its marks are not reached."""
     try:
         example = load(args.file)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         what = sentence(error) if isinstance(error, OSError) else f"{args.file} is no counterexample: {error}"
         print(f"station-sim replay: {what}", file=sys.stderr)
         return 2
@@ -57,10 +68,10 @@ def main(args: argparse.Namespace) -> int:
         return 2
     outcome, world = run(example.seed, example.plan, keep=True)
     lines = world.trace.lines if world is not None else []
-    same = {station: replay_log(example, station) == digest for station, digest in example.effects.items()}
+    same = {station: _log(example, station, digest) for station, digest in example.effects.items()}
     missed = sorted(set(example.marks) - set(outcome.marks))
     if args.out is not None:
-        picture = svg(example, lines)
+        picture = svg(example, around(lines, example.at_s, 400))
         try:
             args.out.write_text(picture if args.out.suffix == ".svg" else page(example, picture), encoding="utf-8")
         except OSError as error:
@@ -68,17 +79,20 @@ def main(args: argparse.Namespace) -> int:
             return 2
         print(f"wrote {args.out}")
     elif args.json:
-        told = {"promise": outcome.promise, "sentence": outcome.sentence, "same_story": same, "missed_marks": missed}
+        told = {
+            "promise": outcome.promise,
+            "sentence": outcome.sentence,
+            "same_story": {station: said == SAME for station, said in same.items()},
+            "missed_marks": missed,
+        }
         print(json.dumps(told))
     else:
-        show(example, lines if args.all else lines[-60:], args.step)
+        show(example, lines if args.all else around(telling(lines), example.at_s, _room(example)), args.step)
         print()
         print(f"then: {example.promise}: {example.sentence}")
         print(f"now:  {outcome.promise or 'no promise is broken'}{': ' + outcome.sentence if outcome.promise else ''}")
-        for station, identical in same.items():
-            print(
-                f"the log of {station} {'gives the same effects as then' if identical else 'gives other effects today'}"
-            )
+        for station, said in same.items():
+            print(f"the log of {station} {said}")
         if missed:
             print(f"stale: it no longer reaches {', '.join(missed)}")
     if outcome.promise:
@@ -86,15 +100,79 @@ def main(args: argparse.Namespace) -> int:
     return 3 if missed else 0
 
 
+def _log(example: Counterexample, station: str, digest: str) -> str:
+    """What today's core makes of the inputs of then."""
+    try:
+        return SAME if replay_log(example, station) == digest else "gives other effects today"
+    except Exception as error:  # noqa: BLE001 what was written for another version may do anything to this one
+        return f"cannot be replayed, it is of another version: {error!r}"
+
+
+def around(lines: list[Line], at_s: float, most: int) -> list[Line]:
+    """So many lines up to where it broke then, and a few more; of a run that ends before, its last ones."""
+    until = sum(line.at_ns <= at_s * 1e9 for line in lines) if at_s else len(lines)
+    end = min(until + AFTER, len(lines))
+    return lines[max(0, end - most) : end]
+
+
+def telling(lines: list[Line]) -> list[Line]:
+    """Without heartbeats, answers that say nothing, and values of a slot after which others come before anything else happens there."""
+    kept: list[Line] = []
+    followed: set[tuple[str, bool, str]] = set()
+    for line in reversed(lines):
+        sample = SAMPLE.match(line.what)
+        if sample is not None:
+            what = (line.who, bool(sample[1]), sample[1] or sample[2])
+            if what not in followed:
+                kept.append(line)
+            followed.add(what)
+        elif not _dull(line):
+            kept.append(line)
+            slot = SLOT.search(line.what)
+            followed -= (
+                {each for each in followed if slot is None or each[2] == slot[1]} if line.lane != "link" else set()
+            )
+    return kept[::-1]
+
+
+def _dull(line: Line) -> bool:
+    if line.lane != "link":
+        return line.what.endswith(": acknowledged")
+    try:
+        frame = json.loads(line.what[2:])
+    except ValueError:
+        return False
+    what = frame[2] if isinstance(frame, list) and len(frame) > 2 else None
+    return what in DULL or (isinstance(what, dict) and [*what] in DULL)
+
+
+def _room(example: Counterexample) -> int:
+    """How many lines fit on the screen beside the plan and what came of it."""
+    if not sys.stdout.isatty():
+        return SHOWN
+    around = len(example.plan.actions) + len(example.plan.faults) + len(example.effects) + 7
+    return max(LEAST, shutil.get_terminal_size().lines - around)
+
+
 def show(example: Counterexample, lines: Iterable[Line], step: bool) -> None:
-    """Columns on a terminal, as wide as it allows; the whole width where there is none."""
+    """The plan, then columns on a terminal, as wide as it allows; the whole width where there is none."""
     width = WIDTH
     if sys.stdout.isatty():
         width = max(NARROW, min(WIDTH, (shutil.get_terminal_size().columns - TIME) // len(LANES) - 2))
-    print(f"seed {example.seed}, {len(example.plan.actions)} actions, {len(example.plan.faults)} faults")
-    print("       time  " + "  ".join(TITLES[lane].ljust(width) for lane in LANES).rstrip())
+    plan, many = example.plan, len(example.plan.shape.stations) > 1
+    settings = "".join(f", {name}={value}" for name, value in plan.shape.settings.items())
+    print(f"seed {example.seed}, {', '.join(plan.shape.stations)}{settings}, {plan.for_s:g} s")
+    for item in sorted((*plan.actions, *plan.faults), key=lambda item: item.at_s):
+        lasts = f" for {item.for_s:g} s" if isinstance(item, Fault) and item.for_s else ""
+        print(f"{item.at_s:11.3f}  {f'CP{item.station + 1} ' if many else ''}{said(item)}{lasts}")
+    print("\n       time  " + "  ".join(TITLES[lane].ljust(width) for lane in LANES).rstrip())
+    broke = False
     for line in lines:
-        cells = [short(line.what, width).ljust(width) if line.lane == lane else " " * width for lane in LANES]
+        if not broke and example.at_s and line.at_ns > example.at_s * 1e9:
+            broke = True
+            print(f"{example.at_s:11.3f}  -- then it broke here")
+        what = f"{line.who} {line.what}" if many else line.what
+        cells = [short(what, width).ljust(width) if line.lane == lane else " " * width for lane in LANES]
         print(f"{line.at_ns / 1e9:11.3f}  {'  '.join(cells)}".rstrip())
         if step and not sys.stdin.readline():  # its end: nobody is there to press Enter
             step = False
@@ -102,7 +180,10 @@ def show(example: Counterexample, lines: Iterable[Line], step: bool) -> None:
 
 def short(what: str, width: int) -> str:
     """A line cut to a column: frames by direction and action."""
-    if what[:2] in ("> ", "< "):
+    head, _, rest = what.partition(" ")
+    if head.startswith("CP"):
+        return f"{head} {short(rest, max(1, width - len(head) - 1))}"
+    if what[:2] in ("> ", "< ") and what[2:3] == "[":
         try:
             frame = json.loads(what[2:])
         except ValueError:
@@ -110,12 +191,13 @@ def short(what: str, width: int) -> str:
         rest = frame[2] if frame[0] == 2 else {3: "answer", 4: "error"}.get(frame[0], "?")
         detail = frame[3] if frame[0] == 2 else frame[2]
         what = f"{what[0]} {rest} {json.dumps(detail) if detail else ''}"
+    elif what.startswith("ShowLight("):
+        what = REPR.sub(r"\1", what)
     return what if len(what) <= width else what[: width - 1] + "…"
 
 
 def svg(example: Counterexample, lines: list[Line]) -> str:
     """A timeline: a column a lane, a row a line, the broken promise at the foot."""
-    lines = lines[-400:]
     width, height = 60 + 300 * len(LANES), 70 + ROW * (len(lines) + 2)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="monospace" font-size="12">',

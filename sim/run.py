@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from ocpp_client.secrets import Cleaner
-from sim import expect_report, live_plan, options, panel_app, plan_file
+from sim import expect_report, live_plan, open_files, options, panel_app, plan_file
 from sim.executor import Executor
 from sim.expect_live import Witness
 from sim.frames import Exchange, FrameFile
@@ -27,12 +27,11 @@ from sim.live import Live
 from sim.people import Driver, arrivals, come
 from sim.plan import Plan
 from sim.prompt import Prompt, feed
-from sim.telling import Teller, Watch
+from sim.telling import Contact, Teller
 from station.adapters.delivery import Delivery
 from station.adapters.event_file import EventFile
 from station.adapters.sqlite_file import StoreError
-from station.core.effects import Note
-from station.shell.runner import Sinks, Unit
+from station.shell.runner import Sinks
 from station.shell.signals import on_end
 from station.words.common import TokenStatus
 from station.words.settings import Settings, StationShape
@@ -156,41 +155,18 @@ def wanted(args: argparse.Namespace) -> Wanted:
     options.check_url(args.csms, ids, secret, options.tls(args))
     plan = live_plan.check(source, len(ids), len(shape.slots)) if source is not None else None
     options.check_run(args)
+    open_files.allow(len(ids))
     if args.view and (args.commands is not None or args.json):  # asked for
         raise ValueError("--view takes the screen and the keyboard: without --commands and --json")
     return Wanted(
         ids,
-        options.names(args.serial, args.count) if args.serial else [],
+        options.serials(args),
         shape,
         options.settings(args),
         secret,
         options.cards(args.card),
         plan,
     )
-
-
-class Contact(Watch):
-    """Says on standard error why there is no connection, once for each reason, until there was one."""
-
-    def __init__(self, inner: Teller, record: FrameFile | None, cleaner: Cleaner, speak: bool) -> None:
-        super().__init__(inner, record, cleaner)
-        self._speak = speak
-        self._told: set[str] = set()
-        self._up: set[str] = set()
-
-    def note(self, unit: Unit, note: Note) -> None:
-        if note.code == "link.up":
-            self._up.add(unit.id)
-        elif note.code == "link.down" and self._speak and unit.id not in self._up:
-            self.complain(unit.id, str(note.values[0]))
-        super().note(unit, note)
-
-    def complain(self, identity: str, why: str) -> None:
-        """Say it, unless that has been said, of this station or of another."""
-        reason = why.replace(identity, "ID")
-        if reason not in self._told:
-            self._told.add(reason)
-            print(f"station-sim run: {why}", file=sys.stderr, flush=True)
 
 
 class Run:
@@ -216,6 +192,7 @@ class Run:
             pretty=args.pretty,
             compat=args.events_compat,
             events=args.commands is not None,
+            utc=shown,
             broken=self.stopped.set,
         )
         self.record = FrameFile(args.record) if args.record is not None else None
@@ -323,6 +300,9 @@ class Run:
             feed(self.prompt, args.commands)
             ends.append(asyncio.create_task(self.prompt.ended.wait()))
         if self.wants.plan is not None:
+            beside = live_plan.beside(self.wants.plan, live.ids)
+            if beside:
+                self._complain(beside)
             over = live_plan.play(self.wants.plan, live, executor, self.teller.planned)
             ends.append(asyncio.create_task(over.wait()))
             if self.witness is not None:
@@ -371,16 +351,17 @@ class Run:
         if live.host.bugs or (self.record is not None and self.record.broken):
             return WRONG
         if self.teller.gone:  # whoever read our output has had enough
-            return FINE
+            return WRONG if self.teller.problems else FINE
         seen = {identity: live.ear.of(identity) for identity in live.ids}
         never = [id for id, one in seen.items() if not one.accepted and (self.ramped or one.failure)]
         if never:
             within = f" within {self.args.connect_within:g} s" if not timely else ""
             count = "the charger was" if len(live.ids) == 1 else f"{len(never)} of {len(live.ids)} chargers were"
-            failure = live.ear.of(never[0]).failure
-            if failure:
-                self.watch.complain(never[0], failure)
-            why = "" if failure else "; it is connected, or still on its way"
+            one, why = seen[never[0]], ""
+            if one.failure and not one.connected:
+                self.watch.complain(never[0], one.failure)
+            else:
+                why = f"; {'it is' if len(live.ids) == 1 else f'{never[0]} is'} {one.contact}"
             print(f"station-sim run: {count} never accepted by the CSMS{within}{why}", file=sys.stderr)
             return UNCONNECTED
         return WRONG if self.prompt is not None and self.prompt.failed else FINE

@@ -21,6 +21,8 @@ from sim.checkers import Broken
 from sim.checkers.all import every
 from sim.csms.oracle import Oracle
 from sim.plan import Plan
+from sim.plan_check import Checking
+from sim.plan_file import spelt
 from sim.rng import Stream
 from sim.world import World
 from station.core.boot import BootInfo
@@ -93,18 +95,20 @@ class RecordingWorld(World):
         image = self.disks[unit.id].durable(unit.id)
         raw = {k: {key: msgspec.Raw(msgspec.json.encode(b)) for key, b in rows.items()} for k, rows in image.items()}
         boot = BootInfo(unit.plan.os_boot, unit.plan.os_trusted)
-        self.logs.setdefault(unit.id, []).append(Booted(self.clock.now(), boot, raw, drawn))
+        self.logs.setdefault(unit.id, []).append(Booted(self.now(unit), boot, raw, drawn))
         super().boot(unit)
 
     def _stepped(self, unit: Unit, item: Input | None, effects: list[Any]) -> None:
         if item is not None:
-            self.logs[unit.id].append(Given(self.clock.now(), item))
+            self.logs[unit.id].append(Given(self.now(unit), item))
         digest = self.hashes.setdefault(unit.id, hashlib.sha256())
         digest.update(msgspec.json.encode(effects))
         super()._stepped(unit, item, effects)
 
 
-def run(seed: int, plan: Plan, *, keep: bool = False, world: type[World] = World) -> tuple[Outcome, World | None]:
+def run(
+    seed: int, plan: Plan, *, keep: bool = False, world: Callable[..., World] = World
+) -> tuple[Outcome, World | None]:
     """Play the plan under all checkers. Never raises for what the station does: it is in the outcome."""
     outcome = Outcome(seed)
     marks: Counter[str] = Counter()
@@ -160,12 +164,22 @@ def save(example: Counterexample, folder: Path) -> Path:
 
 
 def load(path: Path) -> Counterexample:
-    """Raises OSError, msgspec.ValidationError."""
-    return msgspec.json.decode(path.read_bytes(), type=Counterexample)
+    """Raises OSError, and ValueError for a file that is none or names what is not there."""
+    example = msgspec.json.decode(path.read_bytes(), type=Counterexample)
+    wrong: list[str] = []
+    Checking(example.plan, lambda place, what, level: wrong.append(f"{spelt(place)}: {what}")).names()
+    if wrong:
+        raise ValueError(wrong[0])
+    return example
 
 
 def replay_log(example: Counterexample, station: str) -> str:
-    """Give a station's cores the inputs of old; the hash of their effects is `example.effects[station]` if nothing has changed."""
+    """Give a station's cores the inputs of old; the hash of their effects is `example.effects[station]` if nothing has changed.
+
+    Raises ValueError for a log that this version cannot read, and whatever a core makes of what was meant for another.
+    """
+    if station not in example.logs:
+        raise ValueError("there is none")
     number = int(station[2:]) - 1
     digest = hashlib.sha256()
     core: StationCore | None = None
@@ -185,7 +199,8 @@ def replay_log(example: Counterexample, station: str) -> str:
                 unit.plan.shape, station, unit.plan.settings, image, boot, policies, entry.now, stream, unit.plan.real
             )
         else:
-            assert core is not None
+            if core is None:
+                raise ValueError("it does not begin with a boot")
             effects = core.step(entry.now, entry.item)
         digest.update(msgspec.json.encode(effects))
     return digest.hexdigest()

@@ -23,11 +23,13 @@ import msgspec
 from hal.marks import SITUATIONS
 from sim.checkers.all import every
 from sim.faults import ways
+from sim.options import sentence
 from sim.runs import Outcome, breaks, counterexample, run, save
 from sim.shrink import shrink, size
 from sim.swarm import draw
 
 CHUNK: Final = 4
+MOST_JOBS: Final = 256
 SLOWEST: Final = 5
 SHRUNK: Final = 5  # of what broke
 SHOWN: Final = 20
@@ -115,16 +117,19 @@ def main(args: argparse.Namespace) -> int:
         print(f"station-sim soak: {wrong}", file=sys.stderr)
         return 2
     report = soak(args.seed, args.seconds, args.seeds, args.jobs, Progress())
-    for outcome in report.violations[:SHRUNK]:
-        report.files.append(str(_shrunk(outcome, args.out)))
+    _write(report, args.out)
     print(msgspec.json.encode(report).decode() if args.json else text(report))
     return 1 if report.violations else 130 if report.interrupted else 0
 
 
 def _wrong(args: argparse.Namespace) -> str:
     """What is wrong with the call, or nothing."""
-    if args.jobs < 1 or not 0 < args.seconds < math.inf or args.seeds < 0:
-        return "--jobs at least 1, --seconds above 0, --seeds not below 0"
+    if not 1 <= args.jobs <= MOST_JOBS:
+        return f"--jobs {args.jobs}: from 1 to {MOST_JOBS}"
+    if not 0 < args.seconds < math.inf:
+        return f"--seconds {args.seconds:g}: above 0"
+    if args.seeds < 0:
+        return f"--seeds {args.seeds}: 1 or more, or 0 to go by time"
     there = next(folder for folder in (args.out.absolute(), *args.out.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         return f"--out {args.out}: {there} is no folder that can be written to"
@@ -191,6 +196,20 @@ def _timed(seed: int) -> tuple[Outcome, float]:
     began = time.process_time()
     outcome, _ = run(seed, draw(seed))
     return outcome, time.process_time() - began
+
+
+def _write(report: Report, folder: Path) -> None:
+    """Counterexamples of the first that broke, a promise each while there are others. Ctrl-C leaves the rest unwritten."""
+    firsts = {outcome.promise: outcome for outcome in reversed(report.violations)}
+    others = [outcome for outcome in report.violations if firsts[outcome.promise] is not outcome]
+    try:
+        for outcome in [*sorted(firsts.values(), key=lambda o: o.seed), *others][:SHRUNK]:
+            report.files.append(str(_shrunk(outcome, folder)))
+    except KeyboardInterrupt:
+        report.interrupted = True
+        print("station-sim soak: interrupted; the rest is not shrunk", file=sys.stderr)
+    except OSError as error:
+        print(f"station-sim soak: {sentence(error)}", file=sys.stderr)
 
 
 def _shrunk(outcome: Outcome, folder: Path) -> Path:

@@ -6,60 +6,67 @@ Not here: running them (`soak.py`), shrinking them (`shrink.py`), Hypothesis's p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 from sim import plan
+from sim.misfortunes import (
+    CARDS,
+    CARS,
+    a_slot,
+    any_time,
+    back_in_1970,
+    fallen,
+    how_long,
+    in_the_act,
+    near,
+    operator,
+    rare,
+    refused_later,
+    site_outage,
+    slow_csms,
+    unseen,
+    with_a_key,
+)
 from sim.rng import Stream
 
-CARDS: Final = ("04A1B2C3", "04D4E5F6", "04FFEE11", "04BAD0BAD0")
-CARS: Final = ("zoe-r110", "model-3-lr", "leaf-40", "kuga-phev", "e-up-32")
 TEMPLATES: Final = ("two-sockets-22kw", "two-sockets-22kw", "tethered-11kw")
 
 Draw = Callable[[Stream, float, int], plan.AnyFault]
 
 
-def _for(s: Stream, most: int) -> float:
-    """How long: mostly short, sometimes long."""
-    return float(s.uniform(1, 30) if s.chance(50) else s.uniform(30, most))
-
-
-def _slot(s: Stream) -> int:
-    return s.uniform(1, 2)
-
-
 KINDS: Final[dict[str, Draw]] = {
     "reader": lambda s, at, n: plan.ReaderFault(
-        at_s=at, for_s=_for(s, 300), station=n, how=s.choice(("silent", "double", "garbled", "slow", "stuck"))
+        at_s=at, for_s=how_long(s, 300), station=n, how=s.choice(("silent", "double", "garbled", "slow", "stuck"))
     ),
     "lock": lambda s, at, n: plan.LockFault(
-        at_s=at, for_s=_for(s, 600), station=n, slot=_slot(s), how=s.choice(("jam", "half", "lies", "slow"))
+        at_s=at, for_s=how_long(s, 600), station=n, slot=a_slot(s), how=s.choice(("jam", "half", "lies", "slow"))
     ),
     "contactor": lambda s, at, n: plan.ContactorFault(
-        at_s=at, for_s=_for(s, 600), station=n, slot=_slot(s), how=s.choice(("welded", "stuck_open", "bounces"))
+        at_s=at, for_s=how_long(s, 600), station=n, slot=a_slot(s), how=s.choice(("welded", "stuck_open", "bounces"))
     ),
     "meter": lambda s, at, n: plan.MeterFault(
         at_s=at,
-        for_s=_for(s, 600),
+        for_s=how_long(s, 600),
         station=n,
-        slot=_slot(s),
+        slot=a_slot(s),
         how=s.choice(("silent", "freeze", "spike", "backwards", "rollover", "nan", "swapped")),
     ),
-    "lights": lambda s, at, n: plan.LightsFault(at_s=at, for_s=_for(s, 600), station=n),
+    "lights": lambda s, at, n: plan.LightsFault(at_s=at, for_s=how_long(s, 600), station=n),
     "pilot": lambda s, at, n: plan.PilotFault(
-        at_s=at, for_s=_for(s, 120), station=n, slot=_slot(s), how=s.choice(("E", "F", "diode"))
+        at_s=at, for_s=how_long(s, 120), station=n, slot=a_slot(s), how=s.choice(("E", "F", "diode"))
     ),
     "board": lambda s, at, n: plan.BoardFault(
         at_s=at,
-        for_s=_for(s, 300),
+        for_s=how_long(s, 300),
         station=n,
-        slot=_slot(s),
+        slot=a_slot(s),
         cause=s.choice(("ground_fault", "temperature", "under_voltage", "over_voltage", "reader")),
     ),
     "vehicle": lambda s, at, n: plan.VehicleFault(
         at_s=at,
-        for_s=_for(s, 600),
+        for_s=how_long(s, 600),
         station=n,
-        slot=_slot(s),
+        slot=a_slot(s),
         how=s.choice(("stalls", "overdraws")),
         over_a=s.uniform(4, 16),
     ),
@@ -67,18 +74,22 @@ KINDS: Final[dict[str, Draw]] = {
         at_s=at, station=n, how=s.choice(("step", "1970")), by_s=float(s.uniform(0, 7200) - 3600)
     ),
     "disk": lambda s, at, n: plan.DiskFault(
-        at_s=at, for_s=_for(s, 120), station=n, how=s.choice(("slow", "full", "failing"))
+        at_s=at,
+        for_s=how_long(s, 120),
+        station=n,
+        how=s.choice(("slow", "full", "failing")),
+        latency_ms=(300, 2500, 2500, 8000)[int(at * 10) % 4],  # more than the core waits for it, now and then
     ),
     "power_cut": lambda s, at, n: plan.PowerCut(
         at_s=at,
-        for_s=_for(s, 600),
+        for_s=how_long(s, 600),
         station=n,
         effect=s.uniform(1, 40) if s.chance(70) else 0,
         again=s.uniform(1, 4) if s.chance(15) else 0,
     ),
     "network": lambda s, at, n: plan.NetworkFault(
         at_s=at,
-        for_s=_for(s, 1200),
+        for_s=how_long(s, 1200),
         station=n,
         how=s.choice(
             ("refuse", "stall", "half_open", "reset", "subprotocol", "401", "tls", "latency", "truncate", "fragments")
@@ -87,7 +98,7 @@ KINDS: Final[dict[str, Draw]] = {
     ),
     "csms": lambda s, at, n: plan.CsmsFault(
         at_s=at,
-        for_s=_for(s, 600),
+        for_s=how_long(s, 600),
         station=n,
         how=s.choice(
             (
@@ -148,39 +159,44 @@ def draw(seed: int, *, quiet: bool = False) -> plan.Plan:
     actions = [a for n in range(stations) for a in _people(s, n, for_s)]
     if s.chance(6):
         shape = _with(shape, stop_on_invalid="false", max_energy_on_invalid_wh="600")
-        actions += _refused_later(s, for_s)
+        actions += refused_later(s, for_s)
     if Stream(seed, "resume").chance(8):
         shape = _with(shape, after_restart="resume")
     kinds = [] if quiet else _subset(s)
     faults: list[plan.AnyFault] = []
     for _ in range(s.uniform(1, 7) if kinds else 0):
-        at = _near(s, actions, for_s) if s.chance(40) else _at(s, for_s)
+        at = near(s, actions, for_s) if s.chance(40) else any_time(s, for_s)
         faults.append(KINDS[s.choice(kinds)](s, at, s.uniform(0, stations - 1)))
         if s.chance(15):  # two at once: the end of one must not be taken for the end of the other
             faults.append(KINDS[s.choice(kinds)](s, round(at + s.uniform(0, 30), 1), faults[-1].station))
-    faults += _unseen(Stream(seed, "lamps"), faults)
+    faults += unseen(Stream(seed, "lamps"), faults)
+    faults += back_in_1970(Stream(seed, "battery"), faults)
     if not quiet:
-        faults += _rare(Stream(seed, "rare"), actions, for_s, stations)
-    actions += _operator(Stream(seed, "operator"), for_s, stations)
+        faults += rare(Stream(seed, "rare"), actions, for_s, stations)
+    actions += operator(Stream(seed, "operator"), for_s, stations)
+    if not quiet:
+        faults += in_the_act(Stream(seed, "act"), actions)
+        actions += with_a_key(Stream(seed, "key"), faults)
+        fallen(Stream(seed, "fallen"), actions, faults, for_s)
     if not quiet and s.chance(20):
         if s.chance(50):  # and people charge all the same
             shape = _with(shape, allow_offline_unknown="true")
-        faults += _site_outage(s, _near(s, actions, for_s), s.uniform(0, stations - 1))
+        faults += site_outage(s, near(s, actions, for_s), s.uniform(0, stations - 1))
     if not quiet and s.chance(15):
-        faults.append(_slow_csms(s, for_s))
+        faults.append(slow_csms(s, for_s))
         if Stream(seed, "aligned").chance(60):  # each answer that is late sets the clock back, perhaps over an instant
             shape = _with(shape, aligned_interval_s="60")
     actions += [_command(s, s.uniform(0, stations - 1), for_s) for _ in range(s.uniform(0, 4))]
     if s.chance(25):
         actions.append(
             plan.Cards(
-                at_s=_at(s, for_s), card=CARDS[s.uniform(0, 3)], status=s.choice(("Blocked", "Invalid", "Expired"))
+                at_s=any_time(s, for_s), card=CARDS[s.uniform(0, 3)], status=s.choice(("Blocked", "Invalid", "Expired"))
             )
         )
     if s.chance(15):
         actions += [plan.Cards(at_s=0.0, card=card, group="FLEET") for card in CARDS if s.chance(60)]
     if s.chance(15):
-        at = _at(s, for_s)
+        at = any_time(s, for_s)
         actions += [plan.PressStop(at_s=at), plan.ReleaseStop(at_s=at + s.uniform(5, 300))]
     return plan.Plan(for_s=for_s, shape=shape, actions=tuple(actions), faults=tuple(faults))
 
@@ -189,94 +205,9 @@ def _with(shape: plan.Shape, **settings: str) -> plan.Shape:
     return plan.Shape(stations=shape.stations, settings={**shape.settings, **settings}, cards=shape.cards)
 
 
-def _refused_later(s: Stream, for_s: float) -> list[plan.AnyAction]:
-    """Started from afar, and refused in the answer to StartTransaction: there is a grace to be drawn, then it waits."""
-    at, slot = _at(s, for_s / 2), _slot(s)
-    payload: dict[str, object] = {"idTag": CARDS[0], "connectorId": slot}
-    return [
-        plan.Cards(at_s=0.0, card=CARDS[0], status="Blocked"),
-        plan.Plug(at_s=at, slot=slot, car=s.choice(CARS), soc_percent=20),
-        plan.Command(at_s=at + s.uniform(1, 30), action="RemoteStartTransaction", payload=payload),
-    ]
-
-
 def _subset(s: Stream) -> list[str]:
     kinds = [kind for kind in KINDS if s.chance(30)]
     return kinds or [s.choice(tuple(KINDS))]
-
-
-def _unseen(s: Stream, faults: list[plan.AnyFault]) -> list[plan.AnyFault]:
-    """What turned a lamp red goes while the lamps cannot be told."""
-    return [
-        plan.BoardFault(
-            at_s=max(dark.at_s - 10, 0.0),
-            for_s=10 + float(int(dark.for_s / 2)),
-            station=dark.station,
-            slot=_slot(s),
-            cause=s.choice(("temperature", "ground_fault")),
-        )
-        for dark in faults
-        if isinstance(dark, plan.LightsFault) and s.chance(60)
-    ]
-
-
-def _site_outage(s: Stream, at: float, station: int) -> list[plan.AnyFault]:
-    """The supply of the whole site goes: the network comes back later than the station, whose clock may have no battery."""
-    off_s, dark_s = float(s.uniform(1, 60)), s.uniform(10, 600)
-    faults: list[plan.AnyFault] = [
-        plan.PowerCut(at_s=at, for_s=off_s, station=station),
-        plan.NetworkFault(at_s=at, for_s=off_s + dark_s, station=station),
-    ]
-    if s.chance(60):  # it comes back for a while only
-        faults.append(plan.PowerCut(at_s=round(at + off_s + s.uniform(5, dark_s), 1), for_s=5.0, station=station))
-    if s.chance(70):
-        faults.append(plan.ClockFault(at_s=max(at - 1, 0.0), station=station, how="1970"))
-    return faults
-
-
-def _rare(s: Stream, actions: list[plan.AnyAction], for_s: float, stations: int) -> list[plan.AnyFault]:
-    """What hides everything else if it comes often: a program that falls over, and what is much like something else."""
-    at, n = _at(s, for_s), s.uniform(0, stations - 1)
-    if s.chance(6):
-        return [plan.ProgramFault(at_s=at, station=n, times=s.choice((1, 1, 2, 3, 4)))]
-    if s.chance(5):  # from the first moment on
-        how: Literal["pending", "rejected"] = s.choice(("pending", "rejected"))
-        return [plan.CsmsFault(at_s=0.0, for_s=float(s.uniform(60, 1200)), station=n, how=how)]
-    near = _near(s, actions, for_s)
-    if s.chance(6):
-        return [plan.ContactorFault(at_s=near, for_s=_for(s, 600), station=n, slot=_slot(s), how="welded")]
-    if s.chance(6):
-        action = s.choice(("StartTransaction", "StopTransaction", "MeterValues"))
-        return [plan.CsmsFault(at_s=near, for_s=float(s.uniform(30, 300)), station=n, how="error", action=action)]
-    if s.chance(4):
-        return [plan.BoardFault(at_s=at, for_s=_for(s, 300), station=n, slot=_slot(s), cause="over_current")]
-    if s.chance(4):
-        by_s = s.uniform(0, 120) - 60
-        return [plan.ClockFault(at_s=at, for_s=float(s.uniform(60, 3600)), station=n, how="drift", by_s=float(by_s))]
-    return []
-
-
-def _operator(s: Stream, for_s: float, stations: int) -> list[plan.AnyAction]:
-    """Somebody at the station itself, with a card that nobody else has."""
-    if not s.chance(10):
-        return []
-    at, slot, n = _at(s, for_s * 0.8), _slot(s), s.uniform(0, stations - 1)
-    start = plan.Operate(at_s=at, station=n, slot=slot, what="start")
-    what: Literal["stop", "unlock", "reset"] = s.choice(("stop", "stop", "unlock", "reset"))
-    actions: list[plan.AnyAction] = [plan.Operate(at_s=at + s.uniform(1, 1200), station=n, slot=slot, what=what)]
-    if s.chance(80):
-        actions.append(start)
-    if s.chance(60):
-        plug = plan.Plug(at_s=at + s.uniform(0, 50), station=n, slot=slot, car=s.choice(CARS), soc_percent=50)
-        actions.append(plug)
-    return actions
-
-
-def _slow_csms(s: Stream, for_s: float) -> plan.AnyFault:
-    """A CSMS that takes its time all along, or says another time than it is for a while."""
-    if s.chance(30):
-        return plan.CsmsFault(at_s=_at(s, for_s), for_s=float(s.uniform(300, 1200)), how="wrong_time")
-    return plan.CsmsFault(at_s=0.0, for_s=for_s, how="late", late_s=float(s.uniform(1, 25)))
 
 
 def _settings(s: Stream) -> dict[str, str]:
@@ -296,21 +227,11 @@ def _settings(s: Stream) -> dict[str, str]:
     return {name: s.choice(values) for name, values in options.items() if s.chance(25)}
 
 
-def _at(s: Stream, for_s: float) -> float:
-    return round(s.uniform(0, int(for_s * 10)) / 10, 1)
-
-
-def _near(s: Stream, actions: list[plan.AnyAction], for_s: float) -> float:
-    """A moment shortly before or after something that people do: most of what can go wrong goes wrong there."""
-    at = s.choice(actions).at_s + s.uniform(0, 400) / 10 - 10
-    return round(min(max(at, 0.0), for_s), 1)
-
-
 def _people(s: Stream, station: int, for_s: float) -> list[plan.AnyAction]:
     """Visits that make sense, and some that do not."""
     actions: list[plan.AnyAction] = []
     for _ in range(s.uniform(1, 4)):
-        at, slot, card = _at(s, for_s * 0.8), _slot(s), s.choice(CARDS)
+        at, slot, card = any_time(s, for_s * 0.8), a_slot(s), s.choice(CARDS)
         car, soc = s.choice(CARS), s.choice((20, 50, 80, 98))
         stay = s.uniform(30, int(for_s))
         plug = plan.Plug(at_s=at, station=station, slot=slot, car=car, soc_percent=soc)
@@ -331,13 +252,13 @@ def _people(s: Stream, station: int, for_s: float) -> list[plan.AnyAction]:
     if s.chance(15):
         actions += _together(s, station, for_s)
     for _ in range(s.uniform(0, 3)):
-        actions.append(plan.Tap(at_s=_at(s, for_s), station=station, card=s.choice(CARDS)))
+        actions.append(plan.Tap(at_s=any_time(s, for_s), station=station, card=s.choice(CARDS)))
     return actions
 
 
 def _together(s: Stream, station: int, for_s: float) -> list[plan.AnyAction]:
     """Two who are accepted before either has plugged in, one of them perhaps from afar and for a slot of its own."""
-    at, slot = _at(s, for_s * 0.8), _slot(s)
+    at, slot = any_time(s, for_s * 0.8), a_slot(s)
     first: plan.AnyAction = plan.Tap(at_s=at, station=station, card=CARDS[0])
     if s.chance(50):
         payload: dict[str, object] = {"idTag": CARDS[0], "connectorId": slot}
@@ -352,4 +273,4 @@ def _together(s: Stream, station: int, for_s: float) -> list[plan.AnyAction]:
 
 def _command(s: Stream, station: int, for_s: float) -> plan.AnyAction:
     action, payload = s.choice(COMMANDS)
-    return plan.Command(at_s=_at(s, for_s), station=station, action=action, payload=dict(payload))
+    return plan.Command(at_s=any_time(s, for_s), station=station, action=action, payload=dict(payload))

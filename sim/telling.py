@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from hal.clock import Scheduler
+from hal.clock import Now, Scheduler
 from hal.units import SECOND
 from ocpp_client.secrets import Cleaner
 from sim.commands import Answer
-from sim.frames import Exchange, FrameFile
+from sim.frames import Exchange, FrameFile, iso
 from sim.people import Driver
 from station.adapters.cloudevents import Compat, envelope
 from station.core.effects import Note, Publish
@@ -30,10 +30,11 @@ _SHOWN = ("slotNumber", "card", "status", "energyWh", "reason", "durationS")  # 
 
 
 class Teller(Sinks):
-    """Prints. `scheduler` is set once there is one; times are simulated seconds since the start.
+    """Prints. `scheduler` is set once there is one; times are simulated seconds since the start, or the stations' clock (`utc`).
 
     `quiet`: nothing but answers and frames, and with `events` those too. `exchange` shows frames, `pretty` over several lines. `broken` is
-    called once when whoever reads our output has gone (`gone`). `write` gets each line and the station it is of, if of one.
+    called once when whoever reads our output has gone, or there is no room for it (`gone`). `write` gets each line and the station it is
+    of, if of one.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Teller(Sinks):
         pretty: bool = False,
         compat: Compat = "seed",
         events: bool = False,
+        utc: bool = False,
         broken: Callable[[], None] = lambda: None,
     ) -> None:
         self._json = as_json
@@ -57,6 +59,7 @@ class Teller(Sinks):
         self._pretty = pretty
         self._compat: Compat = compat
         self._all_events = events
+        self._utc = utc
         self._broken = broken
         self.gone = False
         self.scheduler: Scheduler | None = None
@@ -128,12 +131,13 @@ class Teller(Sinks):
     # --- inside ---
 
     def _line(self, who: str, what: str, text: str, more: dict[str, Any]) -> None:
-        at_s = self.scheduler.now().mono_ns / SECOND if self.scheduler is not None else 0.0
+        now = self.scheduler.now() if self.scheduler is not None else Now(0, 0)
+        at_s = now.mono_ns / SECOND
         if self._json:
             self._write(json.dumps({"at_s": round(at_s, 3), "who": who, "what": what, "text": text, **more}))
         else:
             hours, rest = divmod(int(at_s), 3600)
-            at = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
+            at = iso(now.os_utc_ms)[11:19] if self._utc else f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
             self._write(f"{at} {who:{WIDTH}} {text}", str(more.get("station", "")))
 
     def _write(self, line: str, station: str = "") -> None:
@@ -141,8 +145,11 @@ class Teller(Sinks):
             return
         try:
             self._put(line, station)
-        except BrokenPipeError:
+        except OSError as error:
             self.gone = True
+            if not isinstance(error, BrokenPipeError):
+                self.problems.append(f"standard output: {error.strerror}")
+                print(f"station-sim: standard output: {error.strerror}", file=sys.stderr)
             os.dup2(
                 os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
             )  # so that nothing fails at the very end either
@@ -170,6 +177,30 @@ class Watch(Sinks):
 
     def bug(self, unit: Unit, error: Exception) -> None:
         self.inner.bug(unit, error)
+
+
+class Contact(Watch):
+    """Says on standard error why there is no connection, once for each reason, until there was one."""
+
+    def __init__(self, inner: Teller, record: FrameFile | None, cleaner: Cleaner, speak: bool) -> None:
+        super().__init__(inner, record, cleaner)
+        self._speak = speak
+        self._told: set[str] = set()
+        self._up: set[str] = set()
+
+    def note(self, unit: Unit, note: Note) -> None:
+        if note.code == "link.up":
+            self._up.add(unit.id)
+        elif note.code == "link.down" and self._speak and unit.id not in self._up:
+            self.complain(unit.id, str(note.values[0]))
+        super().note(unit, note)
+
+    def complain(self, identity: str, why: str) -> None:
+        """Say it, unless that has been said, of this station or of another."""
+        reason = why.replace(identity, "ID")
+        if reason not in self._told:
+            self._told.add(reason)
+            print(f"station-sim run: {why}", file=sys.stderr, flush=True)
 
 
 def _parsed(text: str) -> Any:

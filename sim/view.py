@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from hal.clock import Due, Now
-from hal.units import SECOND, MilliWh, MonoNs, SlotId
+from hal.units import SECOND, MilliWh, MonoNs, SlotId, UtcMs
 from sim.board import SimBoard
 from sim.live import Live
 from statemachine.claims import why_off
@@ -27,12 +27,13 @@ class CarView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that runs. `energy_wh` by the latest reading, `drawn_wh` as it has really flowed until now."""
+    """A session that runs, since `started_ms` (UTC). `energy_wh` by the latest reading, `drawn_wh` as it has really flowed until now."""
 
     id: str
     card: str
     energy_wh: int
     drawn_wh: int
+    started_ms: UtcMs
     seconds: int
 
 
@@ -187,14 +188,15 @@ def _session(core: StationCore, slot: Slot, register_mwh: MilliWh, now: Now) -> 
     first, last = session.first_mwh or 0, session.last_mwh or session.first_mwh or 0
     if slot.meter.last is not None and session.first_mwh is not None:
         last = max(last, slot.meter.last.energy_mwh)
-    seconds = max(0, core.time.utc_ms(now) - core.time.mended(session.started).utc_ms) // 1000
+    started_ms = core.time.mended(session.started).utc_ms
     drawn_mwh = max(0, register_mwh - first) if session.first_mwh is not None else 0
     return SessionView(
         id=session.id,
         card=session.token.uid,
         energy_wh=(last - first) // 1000,
         drawn_wh=drawn_mwh // 1000,
-        seconds=seconds,
+        started_ms=started_ms,
+        seconds=max(0, core.time.utc_ms(now) - started_ms) // 1000,
     )
 
 

@@ -43,11 +43,11 @@ class VirtualStation:
     # --- people and cars ---
 
     async def tap(self, card: str, reader: int = 1) -> None:
-        """Hold a card to a reader."""
+        """Hold a card to a reader; the same card again not before the station takes it for a new read (`repeat_guard_ms`)."""
         await self._do(cmd.Tap(card=card, reader=reader))
 
     async def plug(self, slot: int = 1, car: str = "", soc_percent: int | None = None, rating_a: int = 32) -> None:
-        """Plug a car in: this one, else the one that `choose_car` chose. `rating_a`: what its cable allows."""
+        """Plug in this car, else that of `choose_car`, with the cable that was left there if any. `rating_a`: what its own allows."""
         await self._do(cmd.Plug(slot=slot, car=car, soc_percent=soc_percent, rating_a=rating_a))
 
     async def unplug(self, slot: int = 1, *, force: bool = False, within_s: float = 5.0) -> None:

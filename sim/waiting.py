@@ -121,9 +121,7 @@ def _online(live: Live, station: str, online: bool) -> Condition:
     def instead() -> str:
         if not online:
             return "the CSMS still has the station accepted, over a link that stands"
-        failure = live.ear.of(station).failure
-        up = unit.core is not None and unit.core.connection.up
-        return "connected, but not accepted by the CSMS" if up else f"not connected: {failure or 'no answer yet'}"
+        return "the station has no mains" if station in live.dark else live.ear.of(station).contact
 
     return true, instead
 

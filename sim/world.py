@@ -15,15 +15,19 @@ from typing import Any, Final
 import msgspec
 
 from hal.actions import Offer, PermitPower, SetLock, ShowLight
+from hal.clock import Now
+from hal.signals import Signal
 from hal.units import SECOND, MonoNs, UtcMs
 from ocpp_client.link import FrameReceived, Link, LinkProfile
 from sim import actions, faults
 from sim.board import SimBoard
-from sim.checkers import Broken, Checker
+from sim.checkers import PENDING, Broken, Checker
+from sim.clocks import OsClocks
 from sim.csms.toy import ToyCsms
 from sim.disk import Disks
+from sim.lines import reported, said
 from sim.pipe import Deliver, Network, Pipe
-from sim.plan import AnyAction, AnyFault, ClockFault, Plan, PowerCut, Shape
+from sim.plan import AnyAction, AnyFault, Plan, PowerCut, Shape
 from sim.rng import Stream
 from sim.scheduler import START_UTC_MS, VirtualScheduler
 from sim.trace import Trace
@@ -32,15 +36,15 @@ from station.core.effects import Effect, Input, SendFrame
 from station.shell.plan import Plan as StationPlan
 from station.shell.runner import PERFORM, Runner, Unit
 from station.words.common import Measurand
-from station.words.records import SessionRecord
+from station.words.records import KeptRecord, SessionRecord
 from station.words.settings import TEMPLATES, Settings, changed, parse
 
 OUTAGE_NS: Final[MonoNs] = 30 * SECOND
+MOMENT_NS: Final[MonoNs] = SECOND // 1000  # that a fault of no duration lasts
 REST_S: Final = 4 * 3600.0  # within so long after healing nothing may be pending
 LOOK_S: Final = 60.0
 STARTS_S: Final = 2.0  # the operating system starts a program again so soon
 FALLS_S: Final = 60.0  # which falls over again after so long, if it does
-DRIFTS: Final = 60  # steps that a clock drifts by
 SHOWN: Final = frozenset((PermitPower, Offer, SetLock, ShowLight))  # what the board is told, in the trace
 
 
@@ -72,6 +76,7 @@ class World(Runner):
         self.seed = seed
         self.plan = plan or Plan(shape=Shape(stations=(template,)))
         self.clock = VirtualScheduler(ties=Stream(seed, "ties"))
+        self.os_clocks: OsClocks = OsClocks(self.clock)
         self.trace = Trace(self.clock, keep)
         super().__init__(self.clock, self._dial, self.trace)
         self.checkers = list(checkers)
@@ -84,6 +89,8 @@ class World(Runner):
         self._cuts: dict[str, tuple[int, PowerCut]] = {}
         self.performed = 0
         self.injected = Counter[str]()  # faults that began, by `faults.way`
+        self.standing: list[AnyFault] = []  # those that stand now, in the order in which they began
+        self._healed = False
         self.cut_at: int | None = None
         self.outage_ns = OUTAGE_NS
         self.disks = Disks(self.clock, self.confirm)
@@ -126,6 +133,9 @@ class World(Runner):
         at = datetime.fromtimestamp(self.true_utc_ms / 1000, UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+    def now(self, unit: Unit) -> Now:
+        return self.os_clocks.now(unit.id)
+
     def later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
         self.clock.call_at(self.clock.now().mono_ns + int(seconds * SECOND), call, *args)
 
@@ -149,25 +159,30 @@ class World(Runner):
             self.clock.call_at(int(action.at_s * SECOND), self.act, action)
         for fault in self.plan.faults:
             self.clock.call_at(int(fault.at_s * SECOND), self._begin, fault)
-            if fault.for_s > 0:
-                self.clock.call_at(int((fault.at_s + fault.for_s) * SECOND), self._end, fault)
+            end_ns = int((fault.at_s + fault.for_s) * SECOND)
+            self.clock.call_at(max(end_ns, int(fault.at_s * SECOND) + MOMENT_NS), self._end, fault)
         self.run(self.plan.for_s)
         self.heal()
         self.settle()
 
     def _begin(self, fault: AnyFault) -> None:
-        self.trace.add(f"CP{fault.station + 1}", "plan", f"fault begins: {fault}")
+        if self._healed:
+            return
+        self.trace.add(f"CP{fault.station + 1}", "plan", f"{said(fault)} begins")
         if faults.begin(self, fault):
             self.injected[faults.way(fault)] += 1
 
     def _end(self, fault: AnyFault) -> None:
-        self.trace.add(f"CP{fault.station + 1}", "plan", f"fault ends: {fault}")
+        if fault not in self.standing:
+            return
+        self.trace.add(f"CP{fault.station + 1}", "plan", f"{said(fault)} ends")
         faults.end(self, fault)
 
     def heal(self) -> None:
-        """End every fault, whether its time has come or not."""
-        for fault in self.plan.faults:
-            faults.end(self, fault)
+        """End every fault, whether its time has come or not; none begins any more."""
+        self._healed = True
+        for fault in (*self.standing,):
+            self._end(fault)
         self._cuts.clear()
         for board in self.boards.values():
             board.release_emergency_stop()
@@ -200,15 +215,16 @@ class World(Runner):
 
     def _owners_come(self) -> None:
         for identity, board in self.boards.items():
-            for row in self.disks[identity].durable(identity).get("session", {}).values():
-                if isinstance(row, SessionRecord) and row.token is not None:
+            image = self.disks[identity].durable(identity)
+            for row in (*image.get("session", {}).values(), *image.get("kept", {}).values()):
+                if isinstance(row, SessionRecord | KeptRecord) and row.token is not None:
                     board.present(row.token.uid)
 
     def at_rest(self) -> bool:
-        """Nothing waits on any disk, no session runs, no energy flows."""
+        """Nothing waits on any disk, no session runs, no plug is kept, no energy flows."""
         for identity, unit in self.units.items():
             image = self.disks[identity].durable(identity)
-            if unit.core is None or image.get("outbox") or image.get("session") or image.get("event"):
+            if unit.core is None or any(image.get(kind) for kind in PENDING):
                 return False
         return not any(slot.closed for board in self.boards.values() for slot in board.slots)
 
@@ -231,22 +247,7 @@ class World(Runner):
             if not there and network.pipe is not None:
                 network.pipe.cut()
 
-    # --- power and clocks ---
-
-    def set_os_clock(self, unit: Unit, fault: ClockFault) -> None:
-        """Step the OS clock, let it drift by as much while the fault lasts, or have it at 1970 and untrusted from the next boot on."""
-        match fault.how:
-            case "1970":
-                self.clock.utc_ms = -self.clock.now().mono_ns // 1_000_000
-                unit.plan = msgspec.structs.replace(unit.plan, os_trusted=False)
-            case "step":
-                self._step_os_clock(fault.by_s)
-            case "drift":
-                for step in range(DRIFTS):
-                    self.later(fault.for_s * step / DRIFTS, self._step_os_clock, fault.by_s / DRIFTS)
-
-    def _step_os_clock(self, by_s: float) -> None:
-        self.clock.utc_ms += int(by_s * 1000)
+    # --- power ---
 
     def arm_cut(self, unit: Unit, fault: PowerCut) -> None:
         """Cut the power now, or before the so-manieth effect from now."""
@@ -270,6 +271,8 @@ class World(Runner):
         self.clock.call_at(self.clock.now().mono_ns + outage_ns, self._power_back, unit, fault)
 
     def _power_back(self, unit: Unit, fault: PowerCut | None) -> None:
+        if not self.os_clocks.back(unit.id):
+            unit.plan = msgspec.structs.replace(unit.plan, os_trusted=False)
         self._reboot(unit)
         if fault is not None and fault.again:
             again = msgspec.structs.replace(fault, again=fault.again - 1, effect=0)
@@ -312,6 +315,8 @@ class World(Runner):
     def _step(self, unit: Unit, core: StationCore, item: Input) -> None:
         if self._framers and type(item) is FrameReceived:
             self._framed(unit, False, item.frame)
+        if self._effects and isinstance(item, Signal):
+            self.trace.add(unit.id, "board", reported(item))
         try:
             super()._step(unit, core, item)
         except PowerLost:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ from sim.plan_file import BadPlan
 from sim.runs import run
 
 FINE, WRONG, MISUSED, INTERRUPTED = 0, 1, 2, 130
+SOON_S, SELDOM_S = 1.0, 10.0  # between two words of how far it is
 EPILOG: Final = """\
 exit status: 0 all was as expected; 1 something was not, or a promise was broken; 2 the call is wrong, or a file is no plan;
 130 Ctrl-C: what had been played until then is told
@@ -92,10 +94,42 @@ def told(runs: list[Played]) -> list[Played]:
     return runs if len(runs) == 1 else [msgspec.structs.replace(one, story=()) if one.passed else one for one in runs]
 
 
+class Progress:
+    """Says on standard error how far a long run is: on a terminal in one line, elsewhere every ten seconds."""
+
+    def __init__(self, name: str, for_s: float) -> None:
+        self._name, self._for_s = name, for_s
+        self._terminal = sys.stderr.isatty()
+        self._began_s = time.monotonic()
+        self._next_s = self._began_s + (SOON_S if self._terminal else SELDOM_S)
+        self._said = False
+
+    def __call__(self, at_s: float) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._next_s, self._said = now_s + (SOON_S if self._terminal else SELDOM_S), True
+        percent = min(100.0, at_s / self._for_s * 100) if self._for_s else 100.0
+        far = f"{at_s / 3600:.1f} of {self._for_s / 3600:.1f} h, {percent:.0f} %" if percent < 100 else "comes to rest"
+        line = f"{self._name}: {far} after {now_s - self._began_s:.0f} s"
+        print(
+            f"\r\x1b[K{line}" if self._terminal else line,
+            end="" if self._terminal else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def over(self) -> None:
+        if self._said and self._terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
 def play(name: str, made: Plan, seed: int) -> Played:
     """Run it once. What breaks a promise ends the run: expectations of what would have come later are skipped."""
     began = time.monotonic()
-    outcome, world = run(seed, made, world=WatchedWorld)
+    progress = Progress(f"{name} (seed {seed})", made.for_s)
+    outcome, world = run(seed, made, world=functools.partial(WatchedWorld, progress=progress))
+    progress.over()
     whole = not outcome.promise or outcome.at_s > made.for_s
     seen = world.witness.finish(world, whole) if isinstance(world, WatchedWorld) else Seen()
     expected = "the station keeps all its promises"

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
 import sys
 import traceback
 from functools import partial
@@ -24,6 +26,7 @@ from station.adapters.os_time import clock_kept
 from station.adapters.sqlite_file import StoreError
 from station.config import Config, load
 from station.core.effects import Note, Publish, Shutdown
+from station.core.notes import SENTENCES, sentence
 from station.shell.black_box import BlackBox, BoxedHost
 from station.shell.host import SystemRng, os_boot_id
 from station.shell.plan import Plan
@@ -49,49 +52,59 @@ example station.toml:
 
 
 class Lines(Sinks):
-    """One line for each note and event on standard output; as JSON an event is a whole CloudEvent."""
+    """One line for each note and event on standard output: a sentence, or JSON, in which an event is a whole CloudEvent.
+
+    A station goes on where nobody reads them, or where there is no room for them.
+    """
 
     def __init__(self, as_json: bool, compat: Compat = "seed") -> None:
         self._json = as_json
         self._compat: Compat = compat
+        self._untold = False
         self.done = asyncio.Event()
 
     def note(self, unit: Unit, note: Note) -> None:
-        if note.level != "debug":
-            self._print(
-                note.level,
-                note.code,
-                {"slot": note.slot, "values": list(note.values)} if note.slot or note.values else {},
-            )
+        if note.level == "debug":
+            return
+        told = {"slot": note.slot, "values": list(note.values)} if note.slot or note.values else {}
+        self._print(note.level, note.code, told, sentence(note) if note.code in SENTENCES else "")
 
     def publish(self, unit: Unit, event: Publish) -> bool:
-        more: dict[str, object] = {"subject": event.subject, "id": event.id, "data": msgspec.json.decode(event.data)}
-        if self._json:
-            more = {"event": msgspec.Raw(envelope(unit.id, event, self._compat))}
-        self._print("event", event.kind, more)
+        more: dict[str, object] = {"event": msgspec.Raw(envelope(unit.id, event, self._compat))} if self._json else {}
+        self._print("event", event.kind, more, f"{event.kind} {event.subject} {bytes(event.data).decode()}")
         return True
 
     def complain(self, text: str) -> None:
         """Something outside the core does not work."""
-        self._print("error", "events", {"text": text})
+        self._print("error", "events", {"text": text}, text)
 
     def tell(self, code: str, text: str) -> None:
-        self._print("info", code, {"text": text})
+        self._print("info", code, {"text": text}, text)
 
     def exited(self, unit: Unit) -> None:
         self.done.set()
 
     def bug(self, unit: Unit, error: Exception) -> None:
-        self._print("error", "bug", {"error": repr(error)})
+        self._print("error", "bug", {"error": repr(error)}, f"a bug stopped the station: {error!r}")
         traceback.print_exception(error)
         self.done.set()
 
-    def _print(self, level: str, code: str, more: dict[str, object]) -> None:
+    def _print(self, level: str, code: str, more: dict[str, object], text: str) -> None:
+        """`text` is for people, `more` for programs; a note without a sentence is told by its code and values."""
         if self._json:
-            print(msgspec.json.encode({"level": level, "code": code, **more}).decode(), flush=True)
+            self._write(msgspec.json.encode({"level": level, "code": code, **more}).decode())
         else:
-            tail = " ".join(f"{k}={v}" for k, v in more.items())
-            print(f"{level:7} {code} {tail}".rstrip(), flush=True)
+            self._write(f"{level:7} {text or ' '.join([code, *(f'{k}={v}' for k, v in more.items())])}")
+
+    def _write(self, line: str) -> None:
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            if not self._untold:
+                self._untold = True
+                with contextlib.suppress(OSError):
+                    print(f"station: standard output: {error.strerror}; the station goes on", file=sys.stderr)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def intruder() -> str | None:

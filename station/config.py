@@ -37,7 +37,7 @@ from hal.ports import Driver
 from hal.registry import ConfigError, build
 from hal.units import SlotKind
 from ocpp_client.dialects.v16 import keys
-from ocpp_client.link import LinkProfile, check_profile
+from ocpp_client.link import LinkProfile, check_identity, check_profile
 from ocpp_client.tls import TlsProfile, context_for
 from station.adapters.cloudevents import Compat
 from station.shell.board import Assembly
@@ -282,6 +282,10 @@ def _profile(csms: CsmsTable, identity: str, folder: Path) -> LinkProfile:
         raise ConfigError("csms.certificate_file", "this key is needed: csms.key_file is the key of a certificate")
     tls = TlsProfile(**named) if named else None  # type: ignore[arg-type]
     profile = LinkProfile(csms.url, identity, PROFILE_OFFER, password, tls)
+    try:
+        check_identity(identity)
+    except ValueError as error:
+        raise ConfigError("station.id", str(error)) from None
     try:
         check_profile(profile)
     except ValueError as error:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from sim import plan
-from sim.swarm import CARDS, CARS, COMMANDS
+from sim.misfortunes import CARDS, CARS
+from sim.swarm import COMMANDS
 
 T = TypeVar("T")
 TEMPLATES: Final = ("two-sockets-22kw", "tethered-11kw")
@@ -104,7 +105,7 @@ def faults(most_s: float) -> SearchStrategy[plan.AnyFault]:
             action=how(("", "Authorize", "StartTransaction", "StopTransaction", "MeterValues", "Heartbeat")),
             late_s=how((10.0, 1.0, 40.0)),
         ),
-        fault(plan.DiskFault, how=how(("failing", "full", "slow"))),
+        fault(plan.DiskFault, how=how(("failing", "full", "slow")), latency_ms=how((2500, 300, 8000))),
         fault(plan.ProgramFault, times=st.integers(1, 4)),
         fault(plan.ClockFault, how=how(("step", "1970", "drift")), by_s=how((-3600.0, -60.0, 5.0, 3600.0))),
         fault(

@@ -17,6 +17,8 @@ DESCRIPTION_MAX: Final = 255
 MessageId: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX)]
 
 _EMPTY: Final = msgspec.Raw(b"{}")
+_NOTHINGS: Final = (b"null", b"[]")
+"""What some write for an answer without members; PHP cannot tell an empty object from an empty list."""
 
 
 class Call(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -31,7 +33,7 @@ class CallResult(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False, 
     """`[3, id, payload]`"""
 
     message_id: MessageId
-    payload: msgspec.Raw
+    payload: msgspec.Raw = _EMPTY
 
 
 class CallError(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
@@ -98,6 +100,8 @@ def split(text: str | bytes) -> Frame:
         case Call() | CallResult():
             if bytes(frame.payload)[:1] != b"{":
                 called = isinstance(frame, Call)
+                if not called and bytes(frame.payload) in _NOTHINGS:
+                    return CallResult(frame.message_id, _EMPTY)
                 raise BadFrame("the payload is no object", 2 if called else 3, frame.message_id, called)
             return frame
 
@@ -120,7 +124,7 @@ def _complaint(text: str | bytes, error: Exception) -> BadFrame:
         return BadFrame(f"the id is no string of 1 to {ID_MAX} characters", number)
     if isinstance(error, msgspec.ValidationError):
         return BadFrame("too few, too many or wrong elements", number, message_id)
-    return BadFrame("no JSON", number, message_id, number == 2 and head[3] is not None)
+    return BadFrame("no JSON", number, message_id if number == 2 else None, number == 2 and head[3] is not None)
 
 
 def _read_id(quoted: bytes) -> str | None:

@@ -6,13 +6,15 @@ and CSMS (`looked`), frames (`framed`). Never the core's private state. It count
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from station.core.effects import Effect, Input
 
 if TYPE_CHECKING:
     from sim.world import World
     from station.shell.runner import Unit
+
+PENDING: Final = ("outbox", "session", "kept", "event")  # records of what is still to be done
 
 
 class Broken(Exception):

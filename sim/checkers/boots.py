@@ -1,10 +1,11 @@
-"""What a restart must keep, and what it must not give (station.md §7; 1.6 §5.2).
+"""What a restart must keep, and what it must not give (station.md §§7, 9; 1.6 §5.2).
 
 Not here: transactions that a cut left open (`records`, `energy`), authorisations of before (`authority`).
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from hal.actions import PermitPower
@@ -15,6 +16,7 @@ from sim.checkers.seen import Call, Payload
 from sim.checkers.view import View
 from station.core.effects import Restart
 
+PLAIN: Final = re.compile("true|false|[1-9][0-9]*")
 SAFE_AFTER: Final = 3
 SAFE_WITHIN_NS: Final = 600_000 * MILLISECOND
 
@@ -103,4 +105,55 @@ class Inoperative(Promise):
             )
 
 
-BOOTS: Final[tuple[Any, ...]] = (SafeMode, Inoperative)
+class Accepted(Promise):
+    """An answer that promises to last leaves when the disk has what it promises: ChangeConfiguration, ChangeAvailability and ClearCache,
+    by the ground truth of the disk at that moment. Armed with each such answer."""
+
+    name = "what was accepted is on the disk"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._learnt: dict[str, set[str]] = {}  # tokens that were written since the cache was to be cleared
+
+    def boots(self, view: View) -> None:
+        self._learnt.pop(view.id, None)
+
+    def replied_ChangeConfiguration(self, view: View, call: Call, payload: Payload | None) -> None:
+        """What is kept has names of our own: the value is looked for, where it is spelt in one way only."""
+        value = str(call.payload.get("value"))
+        if payload is None or payload.get("status") not in ("Accepted", "RebootRequired") or not PLAIN.fullmatch(value):
+            return
+        self.armed += 1
+        rows = view.world.disks[view.id].durable(view.id).get("setting", {}).values()
+        if value not in [getattr(row, "value", "") for row in rows]:
+            raise self.fail(view, f"{call.payload.get('key')} = {value} was accepted before it was on the disk")
+
+    def replied_ChangeAvailability(self, view: View, call: Call, payload: Payload | None) -> None:
+        if payload is None or payload.get("status") not in ("Accepted", "Scheduled"):
+            return
+        self.armed += 1
+        number, shut = call.payload.get("connectorId"), call.payload.get("type") == "Inoperative"
+        rows = view.world.disks[view.id].durable(view.id).get("availability", {})
+        for each in range(len(view.slots) + 1) if number == 0 else (number,):
+            row = rows.get(str(each))
+            if (row is not None and not row.operative) is not shut:
+                what = f"connector {each} {call.payload.get('type')}"
+                raise self.fail(view, f"{what} was accepted before it was on the disk")
+
+    def asked_ClearCache(self, view: View, call: Call) -> None:
+        self._learnt.setdefault(view.id, set())
+
+    def put_token(self, view: View, key: str, record: Any) -> None:
+        self._learnt.get(view.id, set()).add(key)
+
+    def replied_ClearCache(self, view: View, call: Call, payload: Payload | None) -> None:
+        learnt = self._learnt.pop(view.id, None)
+        if payload is None or payload.get("status") != "Accepted" or learnt is None:
+            return
+        self.armed += 1
+        left = [k for k in view.world.disks[view.id].durable(view.id).get("token", {}) if k not in learnt]
+        if left:
+            raise self.fail(view, f"the cache was cleared, and {left[0]} is still on the disk")
+
+
+BOOTS: Final[tuple[Any, ...]] = (SafeMode, Inoperative, Accepted)

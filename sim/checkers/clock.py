@@ -99,7 +99,7 @@ class RightTime(Promise):
 
     def boots(self, view: View) -> None:
         """A clock behind the last sign of life is believed by nobody (station.md §8), and what runs on was told of a false future."""
-        error_ms = view.world.clock.now().os_utc_ms - view.world.true_utc_ms
+        error_ms = view.world.now(view.unit).os_utc_ms - view.world.true_utc_ms
         right, alive = abs(error_ms) < SLACK_MS, view.image.get("alive", {}).get("")
         if isinstance(alive, AliveRecord) and alive.at.utc_ms > view.world.true_utc_ms:
             self._tainted |= self._resumed(view)
@@ -207,20 +207,23 @@ class Aligned(Promise):
         if (row is not None and row.call is not None) or not interval_ms:
             return
         true_ns = row.put_ns if row is not None else view.now_ns
+        boot = view.boots if true_ns >= view.booted_ns else 0  # 0: taken before this boot
         for entry in call.payload.get("meterValue", ()):
             if any(value.get("context") == "Sample.Clock" for value in entry["sampledValue"]):
-                self._judge(view, call.payload.get("connectorId", 0), utc_ms(entry["timestamp"]), interval_ms, true_ns)
+                self._judge(
+                    view, call.payload.get("connectorId", 0), utc_ms(entry["timestamp"]), interval_ms, (boot, true_ns)
+                )
 
-    def _judge(self, view: View, connector: int, at_ms: UtcMs, interval_ms: int, true_ns: MonoNs) -> None:
+    def _judge(self, view: View, connector: int, at_ms: UtcMs, interval_ms: int, taken: tuple[int, MonoNs]) -> None:
         if at_ms % interval_ms > CLAIM_MS:
             return
         self.armed += 1
         where = (view.id, connector, at_ms - at_ms % interval_ms)
         boot, before_ns = self._told.get(where, (0, -DAY_NS))
-        near_ns = DAY_NS if boot == view.boots else interval_ms * MILLISECOND
-        if abs(true_ns - before_ns) < near_ns - SECOND:
+        near_ns = DAY_NS if boot == taken[0] == view.boots else interval_ms * MILLISECOND
+        if abs(taken[1] - before_ns) < near_ns - SECOND:
             raise self.fail(view, f"connector {connector}: two clock-aligned values for the same instant")
-        self._told[where] = (view.boots, true_ns)
+        self._told[where] = taken
         if len(self._told) > 1000:
             self._told = dict(list(self._told.items())[-500:])
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from hal.units import SECOND, MilliWh, SlotId
+from hal.units import SECOND, MilliWh, MonoNs, SlotId
 from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.orderly import transaction_of
+from sim.checkers.records import refused
 from sim.checkers.seen import Call, SlotView
 from sim.checkers.view import View
 from sim.plan import ContactorFault, CsmsFault, MeterFault, VehicleFault
 from station.words.facts import TransactionTold
 from station.words.records import OutboxRecord
 
+NOMINAL_V: Final = 230
+MINUTE_NS: Final[MonoNs] = 60 * SECOND
+HOUR_NS: Final[MonoNs] = 3600 * SECOND
+SLACK_MWH: Final[MilliWh] = 10_000  # a meter may step by whole Wh
 FRESH_NS: Final = 5 * SECOND // 2  # a boundary has its reading within two seconds, or the last good one stands
 
 
@@ -161,8 +166,44 @@ class Apart(Promise):
 
     def forgot_outbox(self, view: View, key: str) -> None:
         row = view.ledger.rows.get(key)
-        if row is not None and row.kind == "started" and not row.answered and row.refused:
+        if row is not None and row.kind == "started" and not row.answered and refused(view, row):
             self._open.pop((view.id, row.fact.slot), None)
 
 
-ENERGY: Final[tuple[Any, ...]] = (Register, TrueEnergy, Bill, Apart)
+class Credible(Promise):
+    """What is billed can have flowed, whatever the meter said: no less than nothing, and no more than the slot can give in that time, by
+    a fifth, and twice that for a minute (a car that draws too much is cut). Over a boot nobody can know what flowed before."""
+
+    name = "what is billed can have flowed"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began: dict[tuple[str, str], tuple[MonoNs, MilliWh]] = {}
+
+    def boots(self, view: View) -> None:
+        self._began = {where: began for where, began in self._began.items() if where[0] != view.id}
+
+    def put_outbox(self, view: View, key: str, record: OutboxRecord) -> None:
+        fact = boundary(view, key, record)
+        if fact is None or fact.register_mwh is None:
+            return
+        where = (view.id, fact.session)
+        if fact.kind == "started":
+            self._began[where] = (view.now_ns, fact.register_mwh)
+            return
+        began = self._began.pop(where, None)
+        if began is None:
+            return
+        self.armed += 1
+        shape, spent_ns = view.slots[fact.slot - 1].shape, view.now_ns - began[0]
+        rated_mw = shape.max_current_ma * NOMINAL_V * shape.phases
+        most_mwh = rated_mw * (spent_ns * 6 // 5 + MINUTE_NS) // HOUR_NS + SLACK_MWH
+        billed_mwh = fact.register_mwh - began[1]
+        if not 0 <= billed_mwh <= most_mwh:
+            told = f"{billed_mwh / 1000:.1f} Wh are billed for {spent_ns / SECOND:.0f} s"
+            raise self.fail(
+                view, f"slot {fact.slot}: {told}, and {most_mwh / 1000:.1f} Wh is the most that can have flowed"
+            )
+
+
+ENERGY: Final[tuple[Any, ...]] = (Register, TrueEnergy, Bill, Apart, Credible)

@@ -11,11 +11,12 @@ import msgspec
 
 from hal.disk import Stored
 from hal.signals import CardPresented
-from hal.units import SECOND, MonoNs, SlotId
+from hal.units import SECOND, MilliWh, MonoNs, SlotId
 from sim.checkers.eyes import Promise
 from sim.checkers.view import View
 from station.core.effects import Publish
-from station.words.records import EventRecord
+from station.words.facts import TransactionTold
+from station.words.records import EventRecord, OutboxRecord
 
 PATIENCE_NS: Final[MonoNs] = 5 * SECOND  # for a disk that does not answer
 
@@ -76,8 +77,7 @@ class Published(Promise):
             self._due[view.id, _name(key, record)] = record
 
     def put_event(self, view: View, key: str, record: EventRecord) -> None:
-        if view.batch is not None and view.batch.ticket:
-            self._put.setdefault((view.id, _name(key, record)), view.now_ns)
+        self._put.setdefault((view.id, _name(key, record)), view.now_ns)
 
     def told_Stored(self, view: View, item: Stored) -> None:
         for record in view.confirmed:
@@ -114,4 +114,39 @@ def _name(key: str, record: EventRecord) -> str:
     return record.id or key  # before layouts had ids
 
 
-EVENTS: Final[tuple[Any, ...]] = (CardEvents, Published)
+class SessionEvents(Promise):
+    """The event that ends a session tells the energy that its transaction bills. Armed with each that ends with its transaction."""
+
+    name = "a session's event tells what is billed"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began: dict[tuple[str, str], MilliWh] = {}  # station and transaction: its first register
+        self._billed: dict[tuple[str, str], int] = {}  # Wh, of those that end in this very step
+
+    def put_outbox(self, view: View, key: str, record: OutboxRecord) -> None:
+        fact = record.fact
+        if key in view.ledger.rows or not isinstance(fact, TransactionTold) or fact.register_mwh is None:
+            return
+        where = (view.id, fact.session)
+        if fact.kind == "started":
+            self._began[where] = fact.register_mwh
+        elif fact.kind == "ended":
+            began = self._began.pop(where, None)
+            self._billed.clear()
+            if began is not None:
+                self._billed[where] = fact.register_mwh // 1000 - began // 1000
+
+    def put_event(self, view: View, key: str, record: EventRecord) -> None:
+        if record.kind != "session-ended.v1":
+            return
+        data = body(record)
+        billed = self._billed.pop((view.id, (data.get("session") or {}).get("id", "")), None)
+        if billed is None:
+            return
+        self.armed += 1
+        if data["energyWh"] != billed:
+            raise self.fail(view, f"the event of a session tells {data['energyWh']} Wh, and {billed} Wh are billed")
+
+
+EVENTS: Final[tuple[Any, ...]] = (CardEvents, Published, SessionEvents)

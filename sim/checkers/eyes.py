@@ -157,7 +157,7 @@ class Eyes(Checker):
             if len(frame) > 3 and type(frame[2]) is str and type(frame[3]) is dict:
                 (self._call_out if out else self._called)(view, Call(number, frame[2], frame[3], view.now_ns))
         elif kind == 3 or kind == 4:
-            payload = frame[2] if kind == 3 and len(frame) > 2 and type(frame[2]) is dict else None
+            payload = _result(frame) if kind == 3 else None
             if not out:
                 self._answer(view, number, payload)
             elif kind == 4 or payload is not None:
@@ -204,6 +204,12 @@ class Eyes(Checker):
         if handlers is None:
             handlers = table[action] = table.get("any", NOBODY)
         return handlers
+
+
+def _result(frame: list[Any]) -> dict[str, Any] | None:
+    """The payload of a CALLRESULT; nothing, null and an empty list are what some write for an empty object."""
+    told = frame[2] if len(frame) > 2 else None
+    return told if type(told) is dict else {} if told is None or told == [] else None
 
 
 def _moment(promises: Sequence[Promise], name: str) -> Handlers:

@@ -9,18 +9,18 @@ from typing import Any, Final
 
 from hal.signals import CardPresented
 from hal.units import SECOND, LockState, MonoNs
+from sim.checkers import PENDING
 from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.seen import Call, Payload
 from sim.checkers.view import View
 from sim.plan import LockFault
 
-PENDING: Final = ("outbox", "session", "event")
 ANSWER_S: Final = 60  # within so long a card is decided
 
 
 class NothingPending(Promise):
-    """No record waits on the disk, and no session is still open: its owner's card was shown."""
+    """No record waits on the disk, no session is still open and no plug is kept: its owner's card was shown."""
 
     name = "nothing stays pending"
 
@@ -37,7 +37,7 @@ class NothingPending(Promise):
 
 class BothAgree(Promise):
     """What the CSMS believes of each connector is what the board is: Available where nobody is there, Unavailable where it was taken
-    out of operation. Not judged where a plug waits for its owner's card, nor while somebody may still be waited for."""
+    out of operation. Not judged where a plug is, nor while somebody may still be waited for."""
 
     name = "both ends agree in the end"
 
@@ -58,7 +58,7 @@ class BothAgree(Promise):
         image = view.world.disks[view.id].durable(view.id)
         shut = {int(key) for key, row in image.get("availability", {}).items() if not row.operative}
         for number in range(len(view.slots) + 1):
-            if number and (_occupied(view, number) or str(number) in image.get("kept", {})):
+            if number and _occupied(view, number):
                 continue
             self.armed += 1
             wanted = "Unavailable" if number in shut else "Available"
@@ -73,17 +73,16 @@ def _occupied(view: View, number: int) -> bool:
 
 
 class Open(Promise):
-    """Contactors are open, and locks too, but where a plug waits for its owner's card, or a lock lied about having opened."""
+    """Contactors are open, and locks too, but where a lock lied about having opened."""
 
     name = "locks and contactors are open in the end"
 
     def ends(self, view: View) -> None:
-        kept = view.world.disks[view.id].durable(view.id).get("kept", {})
         for place in view.world.boards[view.id].slots:
             self.armed += 1
             if place.closed:
                 raise self.fail(view, f"slot {place.number}: the contactor is closed")
-            if not place.shape.has_lock or place.lock is LockState.OPEN or str(place.number) in kept:
+            if not place.shape.has_lock or place.lock is LockState.OPEN:
                 continue
             lied = view.slots[place.number - 1].lock is LockState.OPEN
             if not lied or not broken(view, LockFault, place.number, how="lies"):

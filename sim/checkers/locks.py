@@ -16,6 +16,8 @@ from sim.checkers.seen import SlotView
 from sim.checkers.view import View
 from station.words.records import EventRecord, FaultRecord
 
+ENDS_S: Final = 15.0  # three to let go, one to open, six for the meter, and some for the disk
+BOOT_S: Final = 330.0  # so long a meter that was without supply too may need
 OPENS_S: Final = 1.2  # one second, and a little for the report that the contactor did not move
 
 
@@ -38,7 +40,8 @@ class Unlock(Promise):
 class Weld(Promise):
     """A contactor whose mirror says closed more than a second after the withdrawal, or when the board reports what it found, is told as
     Faulted PowerSwitchFailure before anything else happens on the slot; no power then until somebody has acknowledged it and the mirror
-    has said open; over a reboot too, if the disk has the fault. One that the board finds closed has a second to open all the same."""
+    has said open; over a reboot too, if the disk has the fault. A session on it ends within 15 s, five minutes after a boot. One that the
+    board finds closed has a second to open all the same."""
 
     name = "a weld is told and latched"
 
@@ -67,6 +70,17 @@ class Weld(Promise):
                     self._found[view.id, number] = view.now_ns
                 self._told.add((view.id, number))
                 self._opened.discard((view.id, number))
+                if slot.session is not None:
+                    self._expect_end(view, slot, slot.session.session)
+
+    def _expect_end(self, view: View, slot: SlotView, session: str) -> None:
+        old = session in view.image.get("session", {})
+
+        def late(view: View) -> None:
+            if slot.session is not None and slot.session.session == session:
+                raise self.fail(view, f"slot {slot.number}: the contactor is welded and the session goes on")
+
+        view.expect(BOOT_S if old else ENDS_S, late)
 
     def told_PowerReported(self, view: View, item: PowerReported) -> None:
         where = (view.id, item.slot)

@@ -1,8 +1,8 @@
 """Stops in order (station.md §2): once the reason is told, power is withdrawn three seconds later at most.
 
-Reasons that are judged: the owner's card, RemoteStopTransaction accepted, a card that the CSMS refused after the start (with its grace of
-MaxEnergyOnInvalidId), Reset accepted, voltage out of bounds, over-current for ten seconds. Not here: cuts (`power`), whose card it was
-(`authority`), stops that the core finds reasons for by itself.
+Reasons that are judged: the owner's card, RemoteStopTransaction accepted, UnlockConnector answered, a card that the CSMS refused after the
+start (with its grace of MaxEnergyOnInvalidId), Reset accepted, voltage out of bounds, over-current for ten seconds. Not here: cuts
+(`power`), whose card it was (`authority`), stops that the core finds reasons for by itself.
 """
 
 from __future__ import annotations
@@ -74,6 +74,17 @@ class Orderly(Promise):
         if payload is not None and payload.get("status") == "Accepted":
             number = call.payload.get("transactionId")
             self._stop(view, [s for s in view.slots if _number(view, s) == number], "a remote stop was accepted")
+
+    def replied_UnlockConnector(self, view: View, call: Call, payload: Payload | None) -> None:
+        """A session on that slot has ended by then (1.6 §5.18)."""
+        slot = view.slot(call.payload.get("connectorId") or 0)
+        if payload is None or slot is None or not slot.has_lock:
+            return
+        self.armed += 1
+        if slot.permitted and slot.permitted_ns <= call.at_ns:
+            raise self.fail(
+                view, f"slot {slot.number}: an unlock is answered {payload.get('status')} and power is permitted"
+            )
 
     def replied_Reset(self, view: View, call: Call, payload: Payload | None) -> None:
         if payload is not None and payload.get("status") == "Accepted":

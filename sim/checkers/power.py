@@ -11,9 +11,11 @@ from typing import Final
 from hal.actions import Offer, PermitPower
 from hal.signals import BoardFault, FaultAcknowledged, LockReported, VehicleChanged
 from hal.units import SECOND, Cause, LockState, MonoNs, Pilot, SlotId
+from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.seen import SlotView
 from sim.checkers.view import View
+from sim.plan import DiskFault
 
 CUTS: Final = frozenset({Cause.EMERGENCY_STOP, Cause.GROUND_FAULT, Cause.PILOT, Cause.OVER_CURRENT})
 ORDERLY: Final = frozenset({Cause.UNDER_VOLTAGE, Cause.OVER_VOLTAGE, Cause.TEMPERATURE})
@@ -21,6 +23,7 @@ FORBIDS: Final = CUTS | ORDERLY
 GROUND_WAIT_NS: Final[MonoNs] = 15 * SECOND
 GROUND_TRIPS: Final = 3
 STABLE_NS: Final[MonoNs] = 60 * SECOND
+DURABLE_NS: Final[MonoNs] = 10 * SECOND
 
 
 class Giving(Promise):
@@ -100,28 +103,44 @@ class Forbidden:
         self.ended: dict[tuple[SlotId, Cause], MonoNs] = {}
         self.trips: dict[SlotId, int] = {}
         self.since: dict[SlotId, MonoNs] = {}
-        self.too_often: set[SlotId] = set()
-        self.latched = False  # an emergency stop that nobody has acknowledged after its release
+        self.too_often: dict[SlotId, MonoNs] = {}  # since when
+        self.latched_ns: MonoNs | None = (
+            None  # since when: an emergency stop that nobody has acknowledged after its release
+        )
+
+    def outlives(self, now_ns: MonoNs) -> Forbidden:
+        """What the next boot has to know: what is latched, once the disk has had the time to take it."""
+        new = Forbidden()
+        if self.latched_ns is not None and now_ns - self.latched_ns > DURABLE_NS:
+            new.latched_ns = self.latched_ns
+        new.too_often = {slot: ns for slot, ns in self.too_often.items() if now_ns - ns > DURABLE_NS}
+        return new
 
 
 class NoFault(Giving):
     """No power while a fault of the table forbids it: pilot E, F or diode, emergency stop (until released and acknowledged), ground
     fault (15 s longer, and after three retries in a visit, one for every 15 s that it stands, until acknowledged), voltage (a minute
-    longer). As the board told them; what the core finds by itself is not judged here. Latches are not followed over a reboot."""
+    longer). As the board told them; what the core finds by itself is not judged here. What is latched stays so over a reboot, where the
+    disk was never broken."""
 
     name = "no power while a fault forbids it"
 
     def __init__(self) -> None:
         super().__init__()
         self._of: dict[str, Forbidden] = {}
+        self._outlives: dict[str, Forbidden] = {}
 
     def boots(self, view: View) -> None:
-        self._of[view.id] = Forbidden()
+        self._of[view.id] = self._outlives.pop(view.id) if view.id in self._outlives else Forbidden()
+
+    def stops(self, view: View, cut: bool) -> None:
+        if not broken(view, DiskFault):
+            self._outlives[view.id] = self._of[view.id].outlives(view.now_ns)
 
     def told_BoardFault(self, view: View, item: BoardFault) -> None:
         known = self._of[view.id]
         if item.cause is Cause.EMERGENCY_STOP and item.active:
-            known.latched = True
+            known.latched_ns = view.now_ns
         if not item.active:
             known.ended[item.slot, item.cause] = view.now_ns
         if item.cause is Cause.GROUND_FAULT:
@@ -137,15 +156,15 @@ class NoFault(Giving):
             del known.since[number]
         known.trips[number] = trips
         if trips > GROUND_TRIPS:
-            known.too_often.add(number)
+            known.too_often.setdefault(number, view.now_ns)
 
     def told_FaultAcknowledged(self, view: View, item: FaultAcknowledged) -> None:
         known = self._of[view.id]
         if item.slot == 0 and (0, Cause.EMERGENCY_STOP) not in view.faults:
-            known.latched = False
+            known.latched_ns = None
         if (item.slot, Cause.GROUND_FAULT) not in view.faults:
             known.trips.pop(item.slot, None)
-            known.too_often.discard(item.slot)
+            known.too_often.pop(item.slot, None)
 
     def told_VehicleChanged(self, view: View, item: VehicleChanged) -> None:
         """Each visit has retries of its own."""
@@ -164,7 +183,7 @@ class NoFault(Giving):
         known = self._of[view.id]
         if slot.pilot in (Pilot.E, Pilot.F):
             return f"the pilot is in {slot.pilot.value}"
-        if known.latched:
+        if known.latched_ns is not None:
             return "an emergency stop is not over, or nobody has acknowledged it"
         standing = [cause.value for number, cause in view.faults if number in (0, slot.number) and cause in FORBIDS]
         if standing:

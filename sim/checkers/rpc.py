@@ -10,11 +10,17 @@ from typing import Any, Final
 
 from hal.signals import CardPresented
 from hal.units import SECOND, MonoNs
-from ocpp_client.link import LinkDown
+from ocpp_client.link import LinkDown, LinkUp
+from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.seen import Call, Payload
 from sim.checkers.view import View
+from sim.plan import CsmsFault, NetworkFault
 from station.core.effects import Answer, Ask
+
+DAY_S: Final = 86_400
+ASK_S: Final = 330.0
+LATE_S: Final = 120.0  # what waits before a Heartbeat goes first
 
 
 class OneOut(Promise):
@@ -80,7 +86,8 @@ class AnsweredOnce(Promise):
 
 
 class AskedOnce(Promise):
-    """Every Ask from outside gets exactly one Answer, unless the core is gone before."""
+    """Every Ask from outside gets exactly one Answer, within five and a half minutes (a meter may take five after a boot), unless the core
+    is gone before."""
 
     name = "every Ask is answered once"
 
@@ -90,7 +97,14 @@ class AskedOnce(Promise):
 
     def told_Ask(self, view: View, item: Ask) -> None:
         self.armed += 1
-        self._open[view.id, item.ticket] = type(item.command).__name__
+        where, what = (view.id, item.ticket), type(item.command).__name__
+        self._open[where] = what
+
+        def late(view: View) -> None:
+            if where in self._open:
+                raise self.fail(view, f"{what} was not answered within {ASK_S:.0f} s")
+
+        view.expect(ASK_S, late)
 
     def did_Answer(self, view: View, effect: Answer) -> None:
         if self._open.pop((view.id, effect.ticket), None) is None:
@@ -145,4 +159,45 @@ class PeopleFirst(Promise):
             )
 
 
-RPC: Final[tuple[Any, ...]] = (OneOut, TheirsFirst, AnsweredOnce, AskedOnce, PeopleFirst)
+class Heard(Promise):
+    """Whoever is connected and accepted sends a Heartbeat at the interval that BootNotification was answered with (1.6 §4.6), after a
+    reconnection too. Armed with each interval. Not judged where the interval was changed, the CSMS was ill or the network slow."""
+
+    name = "a heartbeat comes at its interval"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._interval_s: dict[str, int] = {}
+        self._heard: dict[str, MonoNs] = {}
+
+    def answered_BootNotification(self, view: View, call: Call, payload: Payload) -> None:
+        if payload["status"] == "Accepted":
+            self._interval_s[view.id] = payload["interval"] or DAY_S
+            self._again(view)
+
+    def sent_Heartbeat(self, view: View, call: Call) -> None:
+        self._again(view)
+
+    def told_LinkUp(self, view: View, item: LinkUp) -> None:
+        if view.standing == "Accepted":
+            self._again(view)
+
+    def _again(self, view: View) -> None:
+        since_ns = self._heard[view.id] = view.now_ns
+        interval_s = self._interval_s.get(view.id, DAY_S)
+
+        def late(view: View) -> None:
+            slow = broken(view, CsmsFault) or broken(view, NetworkFault, how="latency")
+            if self._heard[view.id] != since_ns or not view.online or slow:
+                return
+            if view.settings.heartbeat_interval_s != view.unit.plan.settings.heartbeat_interval_s:
+                return
+            raise self.fail(
+                view, f"{(view.now_ns - since_ns) / SECOND:.0f} s without a Heartbeat, every {interval_s} s"
+            )
+
+        self.armed += 1
+        view.expect(interval_s + LATE_S, late)
+
+
+RPC: Final[tuple[Any, ...]] = (OneOut, TheirsFirst, AnsweredOnce, AskedOnce, PeopleFirst, Heard)

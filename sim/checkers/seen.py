@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from hal.units import LockState, MilliAmps, MonoNs, Pilot, Reading, SlotId
 from station.words.records import SessionRecord
+from station.words.settings import SlotShape
 
 NEVER: Final[MonoNs] = 1 << 62
 Payload: TypeAlias = dict[str, Any]
@@ -25,7 +26,7 @@ class Call:
         self.key: str | None = None
 
     def sound(self, answer: Payload) -> bool:
-        """Whether this CALLRESULT has what the specification demands of it (1.6 §6), as far as it matters here."""
+        """Whether this CALLRESULT has what a station cannot do without (1.6 §6)."""
         match self.action:
             case "BootNotification":
                 sound = isinstance(answer.get("status"), str) and isinstance(answer.get("interval"), int)
@@ -35,9 +36,7 @@ class Call:
             case "Authorize":
                 return info_of(answer) is not None
             case "StartTransaction":
-                return info_of(answer) is not None and isinstance(answer.get("transactionId"), int)
-            case "StopTransaction":
-                return "idTagInfo" not in answer or info_of(answer) is not None
+                return isinstance(answer.get("transactionId"), int)
             case _:
                 return True  # nothing that it could say matters
 
@@ -67,13 +66,15 @@ class SlotView:
         "reading",
         "reading_ns",
         "session",
+        "shape",
         "shut",
         "withdrawn_ns",
     )
 
-    def __init__(self, number: SlotId, has_lock: bool) -> None:
+    def __init__(self, number: SlotId, shape: SlotShape) -> None:
         self.number = number
-        self.has_lock = has_lock
+        self.shape = shape
+        self.has_lock = shape.has_lock
         self.forget()
 
     def forget(self) -> None:

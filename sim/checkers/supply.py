@@ -1,4 +1,5 @@
 """The supply is shared and never exceeded: the sum of offers on each phase, as commanded, after every step (world.md; station.md §10).
+A car follows a lower offer within five seconds: for so long, while its contactor is closed, the higher one counts.
 
 Armed with every offer that leaves two slots or more with one. Not here: what cars make of their offers.
 """
@@ -8,18 +9,39 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hal.actions import Offer
+from hal.signals import PowerReported
+from hal.units import SECOND, MilliAmps, MonoNs, SlotId
 from sim.checkers.eyes import Promise
+from sim.checkers.seen import SlotView
 from sim.checkers.view import View
+
+FOLLOWS_NS: Final[MonoNs] = 5 * SECOND
 
 
 class Supply(Promise):
     name = "the supply is never exceeded"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[
+            tuple[str, SlotId], tuple[MilliAmps, MonoNs]
+        ] = {}  # a higher offer, and until when it may be drawn
+
+    def boots(self, view: View) -> None:
+        for slot in view.slots:
+            self._before.pop((view.id, slot.number), None)
+
+    def told_PowerReported(self, view: View, item: PowerReported) -> None:
+        if not item.closed:
+            self._before.pop((view.id, item.slot), None)
+
     def did_Offer(self, view: View, effect: Offer) -> None:
-        offers = [slot.offer_ma or 0 for slot in view.slots]
+        self._lower(view, view.slots[effect.slot - 1], effect.limit_ma or 0)
+        offers = [max(slot.offer_ma or 0, self._lags(view, slot)) for slot in view.slots]
         for other in view.effects:
             if type(other) is Offer:
-                offers[other.slot - 1] = other.limit_ma or 0
+                slot = view.slots[other.slot - 1]
+                offers[other.slot - 1] = max(other.limit_ma or 0, self._lags(view, slot))
         if sum(offer > 0 for offer in offers) > 1:
             self.armed += 1
         for phase in "RST":
@@ -27,6 +49,15 @@ class Supply(Promise):
             if used > view.shape.supply_ma:
                 most = view.shape.supply_ma
                 raise self.fail(view, f"phase {phase}: {used // 1000} A are on offer, the supply has {most // 1000} A")
+
+    def _lower(self, view: View, slot: SlotView, offer_ma: MilliAmps) -> None:
+        was_ma = max(slot.offer_ma or 0, self._lags(view, slot))
+        if offer_ma < was_ma and slot.mirror:
+            self._before[view.id, slot.number] = (was_ma, view.now_ns + FOLLOWS_NS)
+
+    def _lags(self, view: View, slot: SlotView) -> MilliAmps:
+        before_ma, until_ns = self._before.get((view.id, slot.number), (0, 0))
+        return before_ma if slot.plugged and view.now_ns < until_ns else 0
 
 
 SUPPLY: Final[tuple[Any, ...]] = (Supply,)

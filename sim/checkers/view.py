@@ -34,7 +34,7 @@ class View:
         self.unit = unit
         self.id = unit.id
         self.shape = unit.plan.shape
-        self.slots = tuple(SlotView(n, s.has_lock) for n, s in enumerate(self.shape.slots, 1))
+        self.slots = tuple(SlotView(n, s) for n, s in enumerate(self.shape.slots, 1))
         self.ledger = Ledger()
         self.now_ns: MonoNs = 0
         self.item_name = ""  # the type of the input of this step; empty at boot

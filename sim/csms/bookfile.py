@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -14,7 +15,7 @@ BEGINNING = b'{"kind":'  # of every line
 
 
 class BookFile:
-    """The file behind the books, or nothing at all without a path. One writer; every line is there to read at once."""
+    """The file behind the books, or nothing at all without a path. One writer at a time; every line is there to read at once."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -23,27 +24,39 @@ class BookFile:
         self._syncing = asyncio.Lock()
 
     def open(self) -> list[Event]:
-        """What already stands in the file. A last line cut off by a power cut is taken away. Raises BooksError for what is none."""
+        """What already stands in the file. A last line cut off by a power cut is taken away. Raises BooksError for what is none, and
+        where another CSMS writes to it: two of them would give the same transactionIds."""
         if self._path is None:
             return []
-        if self._path.exists():
+        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            _claim(self._file, self._path)
             events = list(read_events(self._path))  # before anything is taken away
-            rest = self._path.read_bytes().rpartition(b"\n")[2]
+            text = self._path.read_bytes()
+            rest = text.rpartition(b"\n")[2]
             if not rest.startswith(BEGINNING[: len(rest)]):
                 raise BooksError(f"{self._path}: its last line is none of these books, and does not end")
-        else:
-            events = []
-        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        os.truncate(self._file, self._path.read_bytes().rfind(b"\n") + 1)
+            os.truncate(self._file, len(text) - len(rest))
+        except BaseException:
+            self.close()
+            raise
         return events
 
     def append(self, event: Event) -> None:
-        if self._file is not None:
-            os.write(self._file, msgspec.json.encode(event) + b"\n")
-            self._written += 1
+        """Raises OSError where there is no room, and leaves no half line."""
+        if self._file is None:
+            return
+        line, end = msgspec.json.encode(event) + b"\n", os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            os.truncate(self._file, end)
+            raise
+        self._written += 1
 
     async def sync(self) -> None:
-        """Return when all that was appended before is on the disk. Who comes meanwhile shares the next sync."""
+        """Return when all that was appended before is on the disk. Who comes meanwhile shares the next sync. Raises OSError."""
         needed = self._written
         async with self._syncing:
             if self._file is not None and needed > self._synced:
@@ -55,3 +68,17 @@ class BookFile:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _claim(file: int, path: Path) -> None:
+    """Until it is closed, for us alone to write. Readers are not kept out; where there are no such locks, nobody is."""
+    try:
+        import fcntl
+    except ImportError:  # nowhere on Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BooksError(f"{path}: another CSMS writes these books; give this one a file of its own") from None
+    except OSError:  # a file system without locks
+        return

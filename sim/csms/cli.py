@@ -16,16 +16,18 @@ import os
 import ssl
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from sim import open_files
+from sim.csms.actions import known
 from sim.csms.books import BooksError, Boot, Event, Meter, Note, Start, Status, Stop, Violation
 from sim.csms.clock import Clock
-from sim.csms.control import HANDSHAKES, HELP, IDS, Behaviour, obey
-from sim.csms.server import Csms
+from sim.csms.control import HANDSHAKES, HELP, IDS, Behaviour, CommandFailed, later, obey
+from sim.csms.server import Csms, check_call
 from station.shell.signals import on_end
 
 ABOUT = """\
@@ -138,11 +140,17 @@ def behaviour(args: argparse.Namespace) -> Behaviour:
         on_boot=args.on_boot,
         call_timeout_s=args.call_timeout,
     )
-    made.set_registration(args.registration)
-    readers = (made.add_card, args.card), (made.set_delay, args.delay), (made.set_loss, args.lose)
-    for reader, texts in (*readers, (made.set_silent, args.silent)):
+    for option, reader, texts in (
+        ("registration", made.set_registration, [args.registration]),
+        ("card", made.add_card, args.card),
+        ("delay", made.set_delay, args.delay),
+        ("lose", made.set_loss, args.lose),
+        ("silent", made.set_silent, args.silent),
+        ("on-boot", _check_later, args.on_boot),
+    ):
         for text in texts:
-            reader(text)
+            with _of_option(option, text):
+                reader(text)
     for text in args.password:
         station, colon, password = text.partition(":")
         if not station or not colon or not password:
@@ -151,8 +159,30 @@ def behaviour(args: argparse.Namespace) -> Behaviour:
     return made
 
 
+@contextlib.contextmanager
+def _of_option(option: str, text: str) -> Iterator[None]:
+    """A ValueError of its reader names the option."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"--{option} {text}: {error}") from None
+
+
+def _check_later(line: str) -> None:
+    """ValueError for a line of --on-boot that no boot could make right."""
+    request = later(line)
+    if request is not None:
+        try:
+            asyncio.run(check_call(known(request.action), request.payload))
+        except CommandFailed as error:
+            raise ValueError(error.text) from None
+
+
 def _check(args: argparse.Namespace) -> None:
-    """ValueError for a number out of bounds, and for options that need others."""
+    """ValueError for a number out of bounds, for texts that are empty, and for options that need others."""
+    for name in ("known", "vendor", "on_boot"):
+        if not all(text.strip() for text in getattr(args, name)):
+            raise ValueError(f"--{name.replace('_', '-')}: it is empty")
     if not 0 <= args.port <= 65535:
         raise ValueError(f"--port {args.port}: from 0 to 65535")
     if not 0 < args.speed < math.inf:
@@ -177,14 +207,27 @@ def _listening(error: OSError, args: argparse.Namespace) -> str:
     return error.strerror or str(error)
 
 
+def _clock(args: argparse.Namespace) -> Clock:
+    with _of_option("epoch", args.epoch):
+        return Clock(args.speed, args.epoch)
+
+
 def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
     if not args.tls_cert:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(args.tls_cert, args.tls_key)
+    try:
+        context.load_cert_chain(args.tls_cert, args.tls_key, password="")  # else it would ask for one
+    except (ssl.SSLError, ValueError):
+        where = f"--tls-cert {args.tls_cert}" + (f" with --tls-key {args.tls_key}" if args.tls_key else "")
+        hint = "" if args.tls_key else "; a key in a file of its own is given with --tls-key"
+        raise ValueError(f"{where}: no certificate (PEM) with its key, without a passphrase{hint}") from None
     if args.client_ca:
-        context.load_verify_locations(args.client_ca)
+        try:
+            context.load_verify_locations(args.client_ca)
+        except ssl.SSLError:
+            raise ValueError(f"--client-ca {args.client_ca}: no certificate (PEM) in it") from None
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -197,14 +240,15 @@ def run(args: argparse.Namespace) -> int:
             port=args.port,
             path=args.books,
             behaviour=behaviour(args),
-            clock=Clock(args.speed, args.epoch),
+            clock=_clock(args),
             validate=not args.no_validate,
             tls=_tls(args),
             listener=None if args.quiet else _show_json if args.json else _show_text,
         )
-    except (ValueError, ssl.SSLError) as error:
+    except ValueError as error:
         print(f"station-sim csms: {error}", file=sys.stderr)
         return 2
+    open_files.allow_many()
     try:
         asyncio.run(_serve(csms, args))
     except BooksError as error:
@@ -221,10 +265,12 @@ async def _serve(csms: Csms, args: argparse.Namespace) -> None:
     on_end(loop, end.set)
     async with csms:
         clock = f", clock {csms.clock.speed:g} times as fast" if csms.clock.speed != 1 else ""
-        _print(json.dumps(csms.listening) if args.json else f"listening on {csms.url}/<id>{clock}")
+        with contextlib.suppress(BrokenPipeError):  # a full disk is told: somebody may wait for this line
+            print(json.dumps(csms.listening) if args.json else f"listening on {csms.url}/<id>{clock}", flush=True)
         if args.prompt:
             _read_prompt(csms, loop, end, args.json)
-        await end.wait()
+        waits = [asyncio.create_task(one.wait()) for one in (end, csms.broken)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     books = csms.books
     summary = {
         "transactions": len(books.transactions),
@@ -235,8 +281,14 @@ async def _serve(csms: Csms, args: argparse.Namespace) -> None:
         "unknown_stops": len(books.unknown_stops),
         "refused": len(books.refused),
     }
-    text = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in summary.items())
+    text = ", ".join(f"{value} {_counted(key, value)}" for key, value in summary.items())
     _print(json.dumps({"closed": summary}) if args.json else text)
+
+
+def _counted(key: str, count: int) -> str:
+    """What is counted, in words."""
+    words = "Wh" if key == "wh" else key.replace("_", " ")
+    return words.removesuffix("s") if count == 1 else words
 
 
 def _read_prompt(csms: Csms, loop: asyncio.AbstractEventLoop, end: asyncio.Event, as_json: bool) -> None:
@@ -270,7 +322,8 @@ def _read_lines(loop: asyncio.AbstractEventLoop, take: Callable[[str], None], en
 
 
 def _print(text: str) -> None:
-    with contextlib.suppress(BrokenPipeError):
+    """It serves on where nobody reads, or there is no room."""
+    with contextlib.suppress(OSError):
         print(text, flush=True)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
 import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator
@@ -112,6 +111,8 @@ class Behaviour:
         status, _, times = text.partition(":")
         if status.capitalize() not in ("Accepted", "Pending", "Rejected"):
             raise ValueError(f"{text!r}: accepted, pending[:N] or rejected[:N]")
+        if times and not (times.isdecimal() and int(times) >= 1):
+            raise ValueError(f"{text!r}: after so many boots it is Accepted, a whole number from 1")
         self.registration, self.registration_times = status.capitalize(), int(times) if times else None
 
     def set_delay(self, text: str) -> None:
@@ -135,6 +136,10 @@ class Behaviour:
     def set_silent(self, action: str) -> None:
         """ACTION, or * for all."""
         self.silent.add(action if action == EVERY else known(action))
+
+    def set_answered(self, action: str) -> None:
+        """No longer silent about this ACTION, or *."""
+        self.silent.discard(action if action == EVERY else known(action))
 
     def may_enter(self, station: str, authorization: str) -> bool:
         """Basic authentication over bytes: a password of hexadecimal digits may also come as the bytes it means."""
@@ -186,8 +191,8 @@ class Request(msgspec.Struct):
 async def obey(csms: Commanded, line: str) -> dict[str, Any]:
     """Do what one line says. The result has `answer` (a station's), or `text` (lines to show), or `error`."""
     try:
-        request = msgspec.json.decode(line, type=Request) if line.lstrip()[:1] == "{" else _read_text(csms, line)
-    except ValueError as error:  # msgspec's own are among them
+        request = _read_json(line) if line.lstrip()[:1] == "{" else _read_text(csms, line)
+    except ValueError as error:
         return {"error": str(error)}
     if not isinstance(request, Request):
         return {"text": request}
@@ -199,6 +204,40 @@ async def obey(csms: Commanded, line: str) -> dict[str, Any]:
     except CommandFailed as error:
         return {"error": str(error), **label}
     return {"answer": answer, **label}
+
+
+def later(template: str) -> Request | None:
+    """A line with {id} for a station, to be obeyed later: what it will ask, if it asks. ValueError for what is wrong already."""
+    line = template.replace("{id}", "CP1")
+    request = _read_json(line) if line.lstrip()[:1] == "{" else _read_text(_Nobody(), line, later=True)
+    if not isinstance(request, Request):
+        return None
+    if "{" in request.station or "}" in request.station:
+        raise ValueError(f"{request.station!r} is no station; {{id}} stands for the one that boots")
+    return request
+
+
+class _Nobody:
+    """A CSMS without stations: lines that only it obeys can be tried on it."""
+
+    def __init__(self) -> None:
+        self.behaviour, self.books = Behaviour(), Books()
+
+    async def command(
+        self, station: str, action: str, *, wait_turn: bool = True, payload: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        raise CommandFailed("NotConnected", station)
+
+    def drop(self, station: str) -> None: ...
+
+
+def _read_json(line: str) -> Request:
+    try:
+        return msgspec.json.decode(line, type=Request)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        raise ValueError(f"this is no JSON: {error}") from None
 
 
 # --- lines of text ----------------------------------------------------------------------------------------------------
@@ -232,8 +271,12 @@ ASKS = {
 }
 
 
-def _read_text(csms: Commanded, line: str) -> Request | list[str]:
-    word, *rest = shlex.split(line) or ["help"]
+def _read_text(csms: Commanded, line: str, later: bool = False) -> Request | list[str]:
+    """`later`: it is only looked at, and some transaction will run by then."""
+    try:
+        word, *rest = shlex.split(line) or ["help"]
+    except ValueError as error:
+        raise ValueError(f"{line!r}: {error}") from None
     if word in DOES:
         return [str(one) for one in DOES[word](csms, " ".join(rest)) or ()]
     now, rest = "--now" in rest, [one for one in rest if one != "--now"]
@@ -241,13 +284,14 @@ def _read_text(csms: Commanded, line: str) -> Request | list[str]:
         raise ValueError(f"{line!r}: try `help`")
     station, *rest = rest
     if word == "call":
-        action, text = (*rest, "{}", "{}")[:2]
-        return Request(station, action, dict(json.loads(text)), now)
+        if len(rest) not in (1, 2):
+            raise ValueError(f"{line!r}: call STATION ACTION JSON, the JSON in '' where it has spaces")
+        return Request(station, known(rest[0]), _object(rest[1] if rest[1:] else "{}"), now)
     action, names = ASKS[word]
     given = _arguments(names.split(), rest)
     connector = given.pop("connector?", None)
     if action == "RemoteStopTransaction" and "transactionId" not in given:
-        given["transactionId"] = _only_open(csms.books, station, connector)
+        given["transactionId"] = 1 if later else _only_open(csms.books, station, connector)
     return Request(station, action, given, now)
 
 
@@ -261,12 +305,29 @@ def _arguments(names: list[str], words: list[str]) -> dict[str, Any]:
         name = options.get(word) or (places.pop(0) if places else None)
         if name is None:
             raise ValueError(f"{word!r} is too much here: try `help`")
-        value = next(left, "") if word in options else word
+        value = next(left, None) if word in options else word
+        if value is None:
+            raise ValueError(f"{word} is followed by nothing")
         if name.endswith("*"):
             found[name[:-1]] = [value, *left]
+        elif "#" in name:
+            found[name.translate(_MARKS)] = _number(name.rstrip("#?"), value)
         else:
-            found[name.translate(_MARKS)] = int(value) if "#" in name else value.capitalize() if "^" in name else value
+            found[name.translate(_MARKS)] = value.capitalize() if "^" in name else value
     return found
+
+
+def _number(name: str, text: str) -> int:
+    if not text.removeprefix("-").isdecimal():
+        raise ValueError(f"{name} is a whole number, not {text!r}")
+    return int(text)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise ValueError(f"{text!r} is no JSON object") from None
 
 
 _MARKS = str.maketrans("", "", "#^")
@@ -285,6 +346,12 @@ def _stations(books: Books) -> Iterator[str]:
         yield f"{name}: {'connected' if book.connected else 'gone'}, {book.registration or 'never booted'}; {statuses}"
 
 
+def _drop(csms: Commanded, station: str) -> None:
+    if station not in csms.books.stations or not csms.books.stations[station].connected:
+        raise ValueError(f"{station!r} is not connected")
+    csms.drop(station)
+
+
 def _set_ids(behaviour: Behaviour, ids: str) -> None:
     if ids not in IDS:
         raise ValueError(f"{ids!r}: {', '.join(IDS)}")
@@ -294,7 +361,7 @@ def _set_ids(behaviour: Behaviour, ids: str) -> None:
 # What the CSMS does by itself, no station asked: lines to show, or nothing.
 DOES: dict[str, Callable[[Commanded, str], Iterable[object] | None]] = {
     "help": lambda csms, text: [HELP],
-    "stations": lambda csms, text: _stations(csms.books),
+    "stations": lambda csms, text: list(_stations(csms.books)) or ["none"],
     "books": lambda csms, text: [*csms.books.transactions, f"{csms.books.total_wh} Wh in all"],
     "violations": lambda csms, text: csms.books.problems or ["none"],
     "card": lambda csms, text: [csms.behaviour.add_card(text)],
@@ -302,7 +369,7 @@ DOES: dict[str, Callable[[Commanded, str], Iterable[object] | None]] = {
     "delay": lambda csms, text: csms.behaviour.set_delay(text),
     "lose": lambda csms, text: csms.behaviour.set_loss(text),
     "silent": lambda csms, text: csms.behaviour.set_silent(text),
-    "answer": lambda csms, text: csms.behaviour.silent.discard(text),
+    "answer": lambda csms, text: csms.behaviour.set_answered(text),
     "ids": lambda csms, text: _set_ids(csms.behaviour, text),
-    "drop": lambda csms, text: csms.drop(text),
+    "drop": _drop,
 }

@@ -6,20 +6,21 @@ Not here: connections (reception.py, server.py), what events mean (books.py) and
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sim.csms.bookfile import BookFile
-from sim.csms.books import Books, Event, Note, Violation, utc_text
+from sim.csms.books import Books, BooksError, Event, Note, Violation, utc_text
 from sim.csms.clock import Clock
 from sim.csms.control import Behaviour
 from sim.csms.judge import judge
 from sim.csms.recent import Recent
 
 
-class Ledger:
+class Ledger(ABC):
     """The books, their file, and the clock and the behaviour that decide what gets into them."""
 
     def __init__(
@@ -35,7 +36,8 @@ class Ledger:
         self.books = Books()
         self.recent = Recent()
         self.last_id = 0  # the transactionId given last
-        self._file = BookFile(path)
+        self.broken = asyncio.Event()  # the file takes no more: from then on nothing is answered
+        self._file, self._path, self._why = BookFile(path), path, ""
         self._listener = listener
         self._counted: Counter[str] = Counter()
         self._news = asyncio.Event()
@@ -47,8 +49,11 @@ class Ledger:
         self.last_id = max((one.start.transaction for one in self.books.transactions), default=0)
 
     async def close(self) -> None:
+        """Raises BooksError where the file does not hold all that was booked."""
         await self.durable()
         self._file.close()
+        if self._why:
+            raise BooksError(f"{self._path}: {self._why}; the books end here, and nothing was answered any more")
 
     async def until(self, true: Callable[[Books], object], within_s: float = 10.0) -> None:
         """Wait for something to stand in the books. TimeoutError."""
@@ -77,15 +82,31 @@ class Ledger:
     def _put(self, event: Event, lost: bool = False) -> None:
         self.books.apply(event)
         self._news.set()
-        if lost:
+        if lost or self._why:
             return
-        self._file.append(event)
+        try:
+            self._file.append(event)
+        except OSError as error:
+            return self._break(error)
         if self._listener is not None:
             self._listener(event)
+        return None
+
+    def _break(self, error: OSError) -> None:
+        self._why = error.strerror or str(error)
+        self.broken.set()
+        self.cut_off()
+
+    @abstractmethod
+    def cut_off(self) -> None:
+        """Cut every connection without a word: what cannot be booked is not answered."""
 
     async def durable(self) -> None:
-        """Return when all that was booked so far would survive a power cut."""
-        await self._file.sync()
+        """Return when all that was booked so far would survive a power cut, or never will."""
+        try:
+            await self._file.sync()
+        except OSError as error:
+            self._break(error)
 
     def next_id(self) -> int:
         match self.behaviour.ids:

@@ -30,6 +30,7 @@ HARMLESS: Final[tuple[Command, ...]] = (
     ("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": 99}, ("Rejected", "NotImplemented")),
     ("DataTransfer", {"vendorId": "org.example.nobody", "messageId": "hello"}, ("UnknownVendorId",)),
     ("ChangeConfiguration", {"key": "NoSuchKey", "value": "1"}, ("NotSupported",)),
+    ("ChangeConfiguration", {"key": "LightIntensity", "value": "80"}, ()),  # which waits for the disk
     ("RemoteStopTransaction", {"transactionId": NOBODY}, ("Rejected",)),
     ("UnlockConnector", {"connectorId": 99}, ("NotSupported",)),
     ("CancelReservation", {"reservationId": NOBODY}, ("Rejected",)),

@@ -131,7 +131,7 @@ class Judge(Excuses):
         if ms < YEAR_2020_MS:
             self.note(desk, "time-past", f"{text} lies before 2020")
         elif ms > self.true_ms + FUTURE_MS:
-            steps_ms = sum(round(fault.by_s * 1000) for fault in self.clock_faults() if fault.by_s > 0)
+            steps_ms = sum(round(fault.by_s * 1000) for fault in self.clock_faults(desk) if fault.by_s > 0)
             sign_ms = SIGN_MS if self.clock_wrong(desk) else 0
             if ms > self.true_ms + FUTURE_MS + desk.ahead_ms + steps_ms + sign_ms:
                 self.note(desk, "time-future", f"{text} lies {(ms - self.true_ms) / 1000:.1f} s in the future")

@@ -172,11 +172,12 @@ class Excuses:
 
     def clock_wrong(self, desk: Desk) -> bool:
         """Whether a clock that the station goes by was ever wrong."""
-        return desk.misled or bool(self.clock_faults())
+        return desk.misled or bool(self.clock_faults(desk))
 
-    def clock_faults(self) -> list[ClockFault]:
-        now_s = self.clock.mono_ns / SECOND  # of all stations: they share the clock of the operating system
-        return [fault for fault in self.place.plan.faults if type(fault) is ClockFault and fault.at_s <= now_s]
+    def clock_faults(self, desk: Desk) -> list[ClockFault]:
+        """Those of the station's own clock that have begun."""
+        now_s, faults = self.clock.mono_ns / SECOND, self.place.plan.faults
+        return [f for f in faults if type(f) is ClockFault and f.station == desk.index and f.at_s <= now_s]
 
     def meter_wrong(self, desk: Desk, connector: int) -> bool:
         now_s = self.clock.mono_ns / SECOND

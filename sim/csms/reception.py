@@ -71,20 +71,24 @@ class Reception(Ledger, Generic[P]):
 
     async def __aenter__(self) -> Self:
         self.open()
-        self._server = await serve(
-            self._serve,
-            self.host,
-            self.port,
-            subprotocols=[SUBPROTOCOL],
-            select_subprotocol=self._agree,
-            process_request=self._admit,
-            compression=None,
-            ssl=self.tls,
-            ping_interval=30,
-            ping_timeout=30,
-            close_timeout=0.5,
-            logger=silent_log,
-        )
+        try:
+            self._server = await serve(
+                self._serve,
+                self.host,
+                self.port,
+                subprotocols=[SUBPROTOCOL],
+                select_subprotocol=self._agree,
+                process_request=self._admit,
+                compression=None,
+                ssl=self.tls,
+                ping_interval=30,
+                ping_timeout=30,
+                close_timeout=0.5,
+                logger=silent_log,
+            )
+        except OSError:  # it cannot listen: the books are for somebody else
+            await self.close()
+            raise
         self.port = self._server.sockets[0].getsockname()[1]
         self.note("opened", data=self.listening)
         return self
@@ -115,6 +119,10 @@ class Reception(Ledger, Generic[P]):
         """Cut the connection of a station without a word. Nothing happens if there is none."""
         if station in self._peers:
             self._peers[station].socket.transport.abort()
+
+    def cut_off(self) -> None:
+        for station in list(self._peers):
+            self.drop(station)
 
     @abstractmethod
     def _meet(self, station: str, socket: ServerConnection) -> P:

@@ -97,6 +97,15 @@ class Csms(Reception["Peer"]):
         return answer
 
 
+async def check_call(action: str, payload: dict[str, Any]) -> None:
+    """CommandFailed for a payload that the schema of its action does not allow."""
+    try:
+        await validate_payload(Call("", action, payload), "1.6")
+    except OCPPError as error:
+        cause = str(error.details.get("cause", error)).partition("\n")[0]
+        raise CommandFailed("Schema", cause.rpartition(" is not valid: ")[2]) from None
+
+
 class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
     """One connection of one station: the library's ChargePoint, with its own order of receiving and answering."""
 
@@ -198,8 +207,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
 
     def _refuse(self, call: Call, code: str, text: str) -> str:
         self._note("refused", call, answer=code, detail=f"csms: {text}")
-        refusal: str = CallError(call.unique_id, code, text, {}).to_json()
-        return refusal
+        return str(CallError(call.unique_id, code, text, {}).to_json())
 
     def _is_repeat(self, call: Call) -> bool:
         """Was this frame here before, and answered? Notes what no schema says about ids."""
@@ -226,7 +234,9 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
             boots, loop = book.boots, asyncio.get_running_loop()
             loop.call_later(self.csms.status_within_s, self._find_missing_statuses, boots)
         lines = [line.replace("{id}", self.station) for line in self.csms.behaviour.on_boot]
-        await asyncio.gather(*(obey(self.csms, line) for line in lines))
+        results = await asyncio.gather(*(obey(self.csms, line) for line in lines))
+        for wrong in [one["error"] for one in results if "error" in one and "action" not in one]:  # else noted already
+            self.csms.note("command", self.station, detail=wrong)
 
     def _find_missing_statuses(self, boots: int) -> None:
         book = self.csms.books.station(self.station)
@@ -250,7 +260,7 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
         """Send one CALL and wait for its answer. CommandFailed."""
         call = Call(str(uuid.uuid4()), action, payload)
         if check:
-            await self._check(call)
+            await check_call(action, payload)
         try:
             async with self._call_lock if wait_turn else contextlib.nullcontext():
                 answer = await self._exchange(call, timeout_s)
@@ -272,12 +282,6 @@ class Peer(ChargePoint):  # type: ignore[misc]  # the library ships no types
             self._triggered.add(str(call.payload.get("requestedMessage")))
         await self.socket.send(call.to_json())
         return await asyncio.wait_for(future, timeout_s)
-
-    async def _check(self, call: Call) -> None:
-        try:
-            await validate_payload(call, "1.6")
-        except OCPPError as error:
-            raise CommandFailed("Schema", str(error.details.get("cause", error))) from None
 
     async def _checked(self, call: Call, answer: CallResult) -> dict[str, Any]:
         answer.action = call.action

@@ -129,9 +129,13 @@ class Host(Runner):
         return await future
 
     async def close(self) -> None:
-        """Stop everything: boards safe, connections gone, the store written."""
+        """Stop everything: boards safe, connections gone and each CSMS told, the store written."""
         for unit in list(self.units.values()):
-            self.remove(unit)
+            wire, unit.wire = unit.wire, None
+            self.remove(unit)  # from here on it hears nothing
+            if wire is not None:
+                wire.close(1001, "the station ends")
+                wire.abort()  # nobody waits for the answer
         self.clock.stop()
         await asyncio.sleep(0)
         assert self.store is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -227,6 +228,8 @@ def _why(to: Connect, wrong: OSError | UnicodeError) -> str:
         return f"port {to.port} refuses connections; check that the CSMS runs and listens there"
     if isinstance(wrong, socket.gaierror | UnicodeError):
         return f"the name {to.host} cannot be resolved ({wrong}); check the name and the DNS"
+    if wrong.errno in (errno.EMFILE, errno.ENFILE):
+        return "no more files may be open on this machine, and a connection is one; raise the limit (ulimit -n)"
     if isinstance(wrong, TimeoutError):
         return "no answer to the attempt to connect; check host, port and firewall"
     return f"no connection ({wrong}); check host, port and network"

@@ -63,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
     suspend_above_c: Annotated[int, Meta(ge=20, le=150)] = 80
     # the connection
     heartbeat_interval_s: Seconds = 300
-    ping_interval_s: Seconds = 60
+    ping_interval_s: Seconds = 30
     message_timeout_s: Annotated[int, Meta(ge=1, le=3600)] = 30
     backoff_min_s: Annotated[int, Meta(ge=1, le=3600)] = 2
     backoff_random_s: Annotated[int, Meta(ge=0, le=3600)] = 4

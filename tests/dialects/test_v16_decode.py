@@ -120,6 +120,25 @@ def test_a_start_is_answered_by_a_transaction_of_any_number(transaction_id: Any)
     assert hear(STARTED, transactionId=transaction_id) == (TransactionNoted(), transaction_id)
 
 
+def test_a_start_that_has_its_number_has_arrived_whatever_else_is_wrong() -> None:
+    """Told again, it would be another transaction."""
+    assert hear(STARTED, transactionId="12") == (TransactionNoted(), 12)
+    infos: tuple[Any, ...] = ({}, {"status": 1}, [], "Accepted")
+    for info in infos:
+        assert hear(STARTED, transactionId=12, idTagInfo=info) == (TransactionNoted(), 12)
+        assert hear(ENDED, idTagInfo=info) == (TransactionNoted(), None)
+    accepted = TransactionNoted(TokenInfo(TokenStatus.ACCEPTED))
+    assert hear(STARTED, transactionId=12, idTagInfo={"status": "Accepted", "parentIdTag": 7}) == (accepted, 12)
+
+
+@pytest.mark.parametrize(
+    ("interval", "read"), [("300", 300), (None, 0), ("soon", 0), ([], 0), ("inf", 0), (-5, 0), (12.7, 12)]
+)
+def test_an_interval_that_cannot_be_read_is_none(interval: Any, read: int) -> None:
+    answer, _ = hear(Register(BootReason.POWER_UP), status="Accepted", currentTime=TIME, interval=interval)
+    assert answer == Registration("accepted", NINE, read)
+
+
 def test_other_answers_bring_no_transaction() -> None:
     assert hear(ENDED) == (TransactionNoted(), None)
     assert hear(ENDED, idTagInfo={"status": "Expired"}) == (TransactionNoted(TokenInfo(TokenStatus.EXPIRED)), None)
@@ -157,7 +176,7 @@ def test_an_answer_of_a_vendor(content: dict[str, Any], expected: VendorAnswer) 
         (AskTime(), b"", "FormationViolation"),
         (Authorize(CARD), b'{"idTagInfo":null}', "TypeConstraintViolation"),
         (STARTED, b'{"idTagInfo":{"status":"Accepted"}}', "ProtocolError"),
-        (STARTED, b'{"transactionId":"12"}', "ProtocolError"),
+        (STARTED, b'{"transactionId":"twelve"}', "ProtocolError"),
         (STARTED, b'{"transactionId":1.5,"idTagInfo":{"status":"Accepted"}}', "TypeConstraintViolation"),
         (STARTED, b'{"transactionId":1e400,"idTagInfo":{"status":"Accepted"}}', "PropertyConstraintViolation"),
         (ENDED, b"[" * 100_000, "FormationViolation"),

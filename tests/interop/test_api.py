@@ -79,6 +79,11 @@ def test_a_wrong_url_is_told_in_one_sentence() -> None:
         ({"settings": {"speed": 3}}, "sample_interval_s"),
         ({"settings": {"sample_interval_s": "soon"}}, "not a whole number"),
         ({"ca": "none.pem"}, "wss://"),
+        ({"csms": "wss://127.0.0.1:1", "ca": "none.pem"}, "none.pem: cannot be loaded"),
+        ({"csms": "wss://127.0.0.1:1", "cert": __file__}, f"{__file__}: cannot be loaded"),
+        ({"id": "CP 1"}, "not of ' '"),
+        ({"auth": "none"}, "csms, free"),
+        ({"compat": "loose"}, "seed, strict"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], words: str) -> None:
@@ -111,6 +116,36 @@ def test_a_station_offline_still_works_and_tells_later(tmp_path: Path) -> None:
         lines = [decode(line) for line in (tmp_path / "events.jsonl").read_bytes().splitlines()]
         assert [event.id for event in lines] == [event.id for event in cp.events]
         assert [e.kind for e in lines].count("session-ended") == 1
+
+    asyncio.run(play())
+
+
+def test_the_same_card_twice_is_two_taps_however_quickly() -> None:
+    async def play() -> None:
+        async with virtual_csms() as csms, virtual_station(csms=csms.url, id="CP1") as cp:
+            await cp.plug(1)
+            await cp.tap("04A1B2C3")
+            await cp.wait_for_event("session-started")
+            await cp.tap("04a1b2c3")
+            await cp.wait_for_event("session-ended", within_s=10)
+
+    asyncio.run(play())
+
+
+def test_a_car_comes_back_to_the_cable_it_left() -> None:
+    async def play() -> None:
+        settings = {"stop_on_ev_disconnect": False}
+        async with virtual_csms() as csms, virtual_station(csms=csms.url, id="CP1", settings=settings) as cp:
+            await cp.plug(1)
+            await cp.tap("04A1B2C3")
+            await cp.wait_for_status(1, "charging")
+            await cp.drive_off(1)
+            await cp.wait_for_status(1, "suspended_ev")
+            await cp.plug(1)
+            await cp.wait_for_status(1, "charging")
+            with pytest.raises(CommandFailed, match="a car stands there"):
+                await cp.plug(1)
+            assert len(cp.calls("StartTransaction")) == 1 and cp.calls("StopTransaction") == []
 
     asyncio.run(play())
 

@@ -144,9 +144,19 @@ async def test_lines_that_change_or_show_something_and_lines_that_are_wrong() ->
             "unlock CP1 1 2",
             "{}",
             "unlock CP1",
+            "call CP1 Reset [1]",
+            "call CP1 Reset 5",
+            "call CP1 Brew {}",
+            "trigger CP1 Heartbeat --connector",
+            "registration pending:soon",
+            "answer Brew",
+            "drop CP9",
+            'get "',
+            '{"station',
         )
         for line in wrong:
-            assert "error" in await obey(csms, line), line
+            error = (await obey(csms, line))["error"]
+            assert "literal" not in error and "\n" not in error, line
         await obey(csms, "drop CP1")
         with pytest.raises(ConnectionClosed):
             await raw.socket.recv()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from sim.csms.books import read_books
@@ -58,6 +59,34 @@ async def test_the_program_listens_obeys_and_ends_at_once(tmp_path: Path) -> Non
     assert (process.returncode, errors) == (0, b"")
     assert json.loads(rest.splitlines()[-1])["closed"]["violations"] == 0
     assert read_books(path).closed
+
+
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
+"""
+
+
+@live
+async def test_books_without_room_end_it_and_nothing_more_is_answered(tmp_path: Path) -> None:
+    """What cannot be booked is not answered: the station keeps it. What is in the file can be read."""
+    path, pipe = tmp_path / "books.jsonl", asyncio.subprocess.PIPE
+    words = ("-c", FULL + PROGRAM, "csms", "--port", "0", "--json", "--quiet", "--books", str(path))
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=pipe, stdout=pipe, stderr=pipe)
+    assert process.stdout is not None
+    url = json.loads(await process.stdout.readline())["listening"]
+    async with connect(f"{url}/CP1", subprotocols=[Subprotocol("ocpp1.6")]) as socket:
+        raw = Raw(socket)
+        await raw.boot()
+        answered = 0
+        with pytest.raises(ConnectionClosed):
+            while answered < 100:
+                await raw.call("Authorize", {"idTag": f"A{answered}"})
+                answered += 1
+    _, errors = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 1 and b"Traceback" not in errors
+    assert b"the books end here, and nothing was answered any more" in errors
+    assert read_books(path).counts["authorize"] == answered > 3
 
 
 @live

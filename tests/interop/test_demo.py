@@ -126,8 +126,8 @@ def test_a_transaction_sent_twice_under_another_id_is_found_and_named(played: Pa
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--sessions", "0"], "--sessions must be at least 1"),
-        (["--speed", "0"], "--speed from 1 to 3600"),
+        (["--sessions", "0"], "--sessions 0: at least 1"),
+        (["--speed", "0"], "--speed 0: from 1 to 3600"),
         (["--template", "ladder"], "invalid choice"),
     ],
 )

@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from sim import live_plan
 from sim.csms.server import Csms
+from sim.plan import Plan, Plug, Tap
 from tests.interop.running import against, run, start
 
 pytestmark = pytest.mark.interop
@@ -57,6 +59,14 @@ expect:
 """
 
 
+def test_chargers_that_are_not_in_the_plan_are_named() -> None:
+    made = Plan(actions=(Plug(at_s=1), Tap(at_s=2, station=2, card="A")))
+    ids = [f"CP{number}" for number in range(1, 6)]
+    assert live_plan.beside(made, ids) == "the plan is about CP1, CP3; 3 of 5 chargers connect and do nothing else"
+    assert live_plan.beside(Plan(), ids) == "the plan is about no charger; 5 of 5 chargers connect and do nothing else"
+    assert live_plan.beside(Plan(actions=(Plug(at_s=1),)), ["CP1"]) == ""
+
+
 def test_what_is_not_met_makes_the_status_and_stands_in_the_report(tmp_path: Path) -> None:
     """Stations, template and settings are those of the plan; with --json the report is one more line."""
     (tmp_path / "p.yaml").write_text(SHORT)
@@ -75,7 +85,8 @@ def test_what_is_not_met_makes_the_status_and_stands_in_the_report(tmp_path: Pat
 
 
 def test_what_was_not_played_is_skipped_and_told(tmp_path: Path) -> None:
-    (tmp_path / "p.yaml").write_text(SHORT.replace("for_s: 4", "for_s: 600"))
+    later = "actions:\n  - {do: tap, at_s: 500, station: 1, card: A}\n"
+    (tmp_path / "p.yaml").write_text(SHORT.replace("for_s: 4", "for_s: 600").replace("actions:\n", later))
 
     async def play(csms: Csms) -> None:
         process = await start("--plan", str(tmp_path / "p.yaml"), "--quiet", url=csms.url)
@@ -87,6 +98,7 @@ def test_what_was_not_played_is_skipped_and_told(tmp_path: Path) -> None:
         lines = [line.strip() for line in out.decode().splitlines()]
         assert any(line.startswith("skipped it charges: the run ended at ") for line in lines)
         assert any(line.startswith("ok      station 1 slot 1 is Preparing") for line in lines)
+        assert any("people  plug" in line for line in lines) and not any("people  tap" in line for line in lines)
 
     against(play)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -67,7 +69,9 @@ def test_whoever_reads_may_go() -> None:
             ("agreed to no subprotocol", "offered were ocpp1.6", "check the OCPP version"),
         ),
         ({"handshake": "1008"}, ("1008", "identity or the password")),
-        ({"registration": "Rejected"}, ("it is connected, or still on its way",)),
+        ({"registration": "Rejected"}, ("it is connected, but the answer to its BootNotification was Rejected",)),
+        ({"registration": "Pending"}, ("it is connected, but the answer to its BootNotification was Pending",)),
+        ({"silent": {"BootNotification"}}, ("it is connected, but its BootNotification has not been answered",)),
     ],
 )
 def test_no_connection_is_one_sentence_and_a_status(behaviour: dict[str, Any], words: tuple[str, ...]) -> None:
@@ -77,12 +81,32 @@ def test_no_connection_is_one_sentence_and_a_status(behaviour: dict[str, Any], w
         *first, last = done.err.splitlines()
         assert last.startswith("station-sim run: the charger was never accepted by the CSMS within 1.5 s")
         assert all(word in done.err for word in words), done.err
-        if "registration" in behaviour:
+        if "registration" in behaviour or "silent" in behaviour:
             assert first == []
         else:  # once, however many attempts there were; the URL as sent, without what may be secret
             assert len(first) == 1 and f"station-sim run: {csms.url}/CP1?...: " in first[0]
 
     against(play, **behaviour)
+
+
+def test_a_server_that_says_nothing() -> None:
+    async def play() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:  # which takes connections, and never looks at them
+            url = f"ws://127.0.0.1:{server.getsockname()[1]}"
+            done = await run("--connect-within", "1", "--count", "2", "--quiet", url=url)
+            assert done.status == 3
+            assert "2 of 2 chargers were never accepted" in done.err
+            assert "CP1 is not connected: no answer yet to the attempt to connect" in done.err
+
+    asyncio.run(play())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_no_room_for_what_it_tells() -> None:
+    with open("/dev/full", "wb") as full:
+        words = [sys.executable, "-m", "sim.cli", "run", "--csms", "ws://127.0.0.1:1"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (1, "station-sim: standard output: No space left on device\n")
 
 
 def test_nobody_listens() -> None:

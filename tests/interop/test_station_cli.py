@@ -27,6 +27,31 @@ async def station(file: Path) -> asyncio.subprocess.Process:
     )
 
 
+def test_it_speaks_in_sentences_and_goes_on_where_nobody_listens(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with Csms() as csms:
+            file = tmp_path / "station.toml"
+            file.write_text(TOML.format(url=csms.url))
+            words = (sys.executable, "-m", "station.cli", "run", str(file))
+            pipe = asyncio.subprocess.PIPE
+            process = await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=pipe)
+            assert process.stdout is not None and process.stderr is not None
+            while (
+                line := (await process.stdout.readline()).decode()
+            ) != "info    the CSMS answered accepted, interval 300 s\n":
+                assert line and "values=" not in line
+            process.stdout._transport.close()  # type: ignore[attr-defined]  # whoever read has gone
+            await csms.until(lambda books: books.counts["status"] >= 3)
+            assert (await csms.command("CP1", "Reset", type="Soft"))["status"] == "Accepted"  # there is much to tell
+            await csms.until(lambda books: books.counts["boot"] >= 2, 20)
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(process.wait(), 10) == 0
+            told = (await process.stderr.read()).decode()
+            assert told == "station: standard output: Broken pipe; the station goes on\n"
+
+    asyncio.run(play())
+
+
 def test_run_change_a_setting_kill_and_run_again(tmp_path: Path) -> None:
     """What was Accepted survives SIGKILL; SIGTERM ends in good order."""
 

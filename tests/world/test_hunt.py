@@ -17,10 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from sim.checkers.all import every
 from sim.csms.oracle import Oracle
+from sim.misfortunes import CARDS, CARS
 from sim.plan import CsmsFault, Plan, PowerCut, Shape, to_json
 from sim.profiles import PROFILES
 from sim.runs import run
-from sim.swarm import CARDS, CARS, draw
+from sim.swarm import draw
 from sim.vehicle import Vehicle
 from sim.world import World
 from tests.strategies import SETTINGS, TEMPLATES, plans

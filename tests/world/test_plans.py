@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -116,6 +117,15 @@ def test_many_seeds_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixtur
     names = [case.attrib["name"] for case in suite.iter("testcase")]
     assert names[0] == "promises" and len(names) == 10
     assert capsys.readouterr().out.startswith("1 run, 10 expectations: 10 met; ")
+
+
+def test_a_long_run_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sim.world_cli.SELDOM_S", 0.0)
+    monkeypatch.setattr("sim.expect_world.EVERY", 16)
+    world_cli.play("long.yaml", msgspec.structs.replace(CHARGE, for_s=36_000.0), 3)
+    told = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"long.yaml \(seed 3\): \d\.\d of 10\.0 h, \d+ % after 0 s", told[0])
+    assert told[-1] == "long.yaml (seed 3): comes to rest after 0 s"
 
 
 def test_exit_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,11 +18,13 @@ from sim.plan import (
     Operate,
     Plan,
     Plug,
+    PowerCut,
     ProgramFault,
     Shape,
     Tap,
 )
 from sim.runs import run
+from sim.scheduler import START_UTC_MS
 from sim.world import World
 
 CARD = "04A1B2C3"
@@ -69,13 +71,24 @@ def test_the_operator_starts_and_ends_a_session_past_the_csms() -> None:
 
 def test_a_clock_drifts_bit_by_bit() -> None:
     made = world()
-    begin = made.clock.now().os_utc_ms
-    made.set_os_clock(made.units["CP1"], ClockFault(at_s=0, for_s=600, how="drift", by_s=60))
+    made.os_clocks.begin("CP1", ClockFault(at_s=0, for_s=600, how="drift", by_s=60))
     off_ms = []
     for _ in range(12):
         made.run(60)
-        off_ms.append(made.clock.now().os_utc_ms - begin - made.clock.now().mono_ns // 1_000_000)
+        off_ms.append(made.now(made.units["CP1"]).os_utc_ms - made.true_utc_ms)
     assert off_ms == [*range(7_000, 61_000, 6_000), 60_000, 60_000, 60_000]
+
+
+def test_each_station_has_a_clock_of_its_own() -> None:
+    faults: tuple[AnyFault, ...] = (
+        ClockFault(at_s=10, station=0, by_s=-600),
+        ClockFault(at_s=10, station=1, how="1970"),
+        PowerCut(at_s=20, station=1),
+    )
+    made = World(1, Plan(shape=Shape(stations=("tethered-11kw",) * 3), faults=faults, for_s=60))
+    made.play()
+    off_s = [(made.now(unit).os_utc_ms - made.true_utc_ms) // 1000 for unit in made.units.values()]
+    assert off_s == [-600, -21 - START_UTC_MS // 1000, 0]
 
 
 def test_a_register_that_rolls_over_breaks_the_session_and_no_promise() -> None:

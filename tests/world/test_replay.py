@@ -18,7 +18,9 @@ import pytest
 
 from sim.checkers.all import every
 from sim.cli import main
+from sim.replay import telling
 from sim.runs import Counterexample, load, replay_log, run, save
+from sim.trace import Line
 from tests.mutants.run import MOST, ROOT, broken, environment, hunt, planted
 from tests.mutants.run import load as mutants
 
@@ -72,6 +74,36 @@ def test_mended_the_promise_holds(found: Path, capsys: pytest.CaptureFixture[str
     assert "people and world" in told
 
 
+def test_it_tells_the_plan_and_what_led_to_the_break(found: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where nothing breaks any more: what came before it then, and what the board said."""
+    example = load(found)
+    assert main(["replay", str(found)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == f"seed {example.seed}, two-sockets-22kw, {example.plan.for_s:g} s"
+    assert len([line for line in told[: told.index("")] if "  plug slot " in line]) == 2
+    broke = next(n for n, line in enumerate(told) if line.endswith("-- then it broke here"))
+    assert any("< slot " in line for line in told[broke - 5 : broke])
+    assert len(told) - broke < 12
+    assert not any("Heartbeat" in line or line.endswith("< answer") for line in told)
+    assert main(["replay", "--all", str(found)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 2 * len(told)
+
+
+def test_values_that_others_follow_are_left_out() -> None:
+    said = ["< slot 1: register 1 mWh", "< slot 2: register 5 mWh", "< slot 1: register 2 mWh", "< slot 1: pilot B"]
+    frames = ['> [2,"a","Heartbeat",{}]', '< [3,"a",{"currentTime":"x"}]', '< [3,"b",{}]', '< [3,"c",{"status":"y"}]']
+    lines = [Line(n, "CP1", "board", what) for n, what in enumerate(said)]
+    lines += [Line(9, "CP1", "link", frame) for frame in frames]
+    assert [line.what for line in telling(lines)] == [*said[1:], frames[3]]
+
+
+def test_two_stations_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    pair = next(path for path in REGRESSIONS if len(load(path).plan.shape.stations) == 2)
+    assert main(["replay", str(pair)]) == 0
+    told = capsys.readouterr().out
+    assert "CP1 > " in told and "CP2 > " in told
+
+
 def test_for_machines_it_is_json(found: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "--json", str(found)]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -99,6 +131,24 @@ def test_neither_a_picture_of_another_kind_nor_a_file_that_is_none(
     (tmp_path / "other.json").write_text('{"seed": "one"}', encoding="utf-8")
     assert main(["replay", str(tmp_path / "other.json")]) == 2
     assert "seed" in capsys.readouterr().err
+
+
+def test_a_file_of_another_version(found: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan that names what is not there is no plan here; a log that means nothing here is told, and the plan is played all the same."""
+    example = load(found)
+    shape = msgspec.structs.replace(example.plan.shape, stations=("two-sockets-99kw",))
+    gone = msgspec.structs.replace(example, plan=msgspec.structs.replace(example.plan, shape=shape))
+    assert main(["replay", str(save(gone, tmp_path))]) == 2
+    assert "shape.stations[0]: there is no template 'two-sockets-99kw'" in capsys.readouterr().err
+    headless = msgspec.structs.replace(example, logs={"CP1": example.logs["CP1"][1:]})
+    for strange, why in (
+        (headless, "it does not begin with a boot"),
+        (msgspec.structs.replace(example, logs={}), "none"),
+    ):
+        assert main(["replay", str(save(strange, tmp_path))]) == 0
+        assert f"the log of CP1 cannot be replayed, it is of another version: ValueError('{why}" in (
+            capsys.readouterr().out.replace("there is none", "none")
+        )
 
 
 def test_marks_that_are_not_reached_any_more_make_it_stale(

@@ -52,7 +52,9 @@ TEMPLATE: Final = "two-sockets-22kw"
 TOO_LATE_S: Final = 0.1
 SESSIONS: Final = 4  # of a story, at most: a register adds up what each began and ended late
 WH_PER_S: Final = SESSIONS * 22_000 / 3600  # of the car at its fastest
-HOPS_S: Final = 0.005  # what a tap takes from the reader by way of the CSMS to the contactor, beyond what the loop is late
+HOPS_S: Final = (
+    0.005  # what a tap takes from the reader by way of the CSMS to the contactor, beyond what the loop is late
+)
 DISK_S: Final = 0.2  # what waiting for a real disk adds to it
 SETTINGS: Final = Settings(
     sampled=(Measurand.ENERGY_IMPORT,),
@@ -289,7 +291,7 @@ class Story:
         self._names: dict[str, str] = {}
         asked: dict[str, str] = {}
         for line in trace.lines:
-            if line.lane == "board":
+            if line.lane == "board" and not line.what.startswith("< "):  # what it says the shell does not write down
                 self.lanes[f"board {line.what.partition('slot=')[2].partition(',')[0]}"].append(line.what)
             elif line.lane == "link":
                 self._frame(line.what[:1], msgspec.json.decode(line.what[2:]), asked)

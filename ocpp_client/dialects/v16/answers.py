@@ -14,7 +14,7 @@ class Nothing(msgspec.Struct, frozen=True, gc=False):
 class Boot(msgspec.Struct, frozen=True, gc=False):
     status: Literal["Accepted", "Pending", "Rejected"]
     currentTime: Any = None
-    interval: int | float = 0
+    interval: Any = 0
 
 
 class Time(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +24,7 @@ class Time(msgspec.Struct, frozen=True, gc=False):
 class IdTagInfo(msgspec.Struct, frozen=True, gc=False):
     status: str
     expiryDate: Any = None
-    parentIdTag: str | None = None
+    parentIdTag: Any = None
 
 
 class Authorized(msgspec.Struct, frozen=True, gc=False):
@@ -32,12 +32,12 @@ class Authorized(msgspec.Struct, frozen=True, gc=False):
 
 
 class Started(msgspec.Struct, frozen=True, gc=False):
-    transactionId: int | float
-    idTagInfo: IdTagInfo | None = None
+    transactionId: int | float | str
+    idTagInfo: Any = None
 
 
 class Stopped(msgspec.Struct, frozen=True, gc=False):
-    idTagInfo: IdTagInfo | None = None
+    idTagInfo: Any = None
 
 
 class Vendor(msgspec.Struct, frozen=True, gc=False):

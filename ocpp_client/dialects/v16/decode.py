@@ -93,26 +93,41 @@ def _read(payload: bytes, shape: type[T]) -> T:
     return msgspec.json.decode(payload, type=shape)
 
 
-def _whole(number: int | float) -> int:
+def _whole(number: int | float | str) -> int:
+    if isinstance(number, str):
+        number = _number(number)
     if number != int(number):
         raise msgspec.ValidationError("not an integer")
     return int(number)
 
 
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise msgspec.ValidationError("not an integer") from None
+
+
 def _registration(answer: Boot) -> Registration:
-    """An interval below zero is none: the station chooses for itself."""
-    interval = min(max(int(answer.interval), 0), INTERVAL_MAX)
+    """An interval below zero, or one that cannot be read, is none: the station chooses for itself."""
+    try:
+        interval = min(max(int(float(answer.interval)), 0), INTERVAL_MAX)
+    except (TypeError, ValueError, OverflowError):
+        interval = 0
     return Registration(_REGISTRATION[answer.status], read_moment(answer.currentTime), interval)
 
 
-def _token(info: IdTagInfo | None) -> TokenInfo | None:
-    return None if info is None else _info(info)
+def _token(info: object) -> TokenInfo | None:
+    """What the CSMS thinks of the token, if that can be read; if not, the CSMS has the transaction all the same."""
+    try:
+        return _info(msgspec.convert(info, IdTagInfo))
+    except msgspec.ValidationError:
+        return None
 
 
 def _info(info: IdTagInfo) -> TokenInfo:
-    return TokenInfo(
-        _TOKENS.get(info.status, TokenStatus.INVALID), read_moment(info.expiryDate), info.parentIdTag or None
-    )
+    parent = info.parentIdTag if isinstance(info.parentIdTag, str) and info.parentIdTag else None
+    return TokenInfo(_TOKENS.get(info.status, TokenStatus.INVALID), read_moment(info.expiryDate), parent)
 
 
 def _vendor_answer(answer: Vendor) -> VendorAnswer:

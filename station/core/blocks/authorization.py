@@ -77,6 +77,11 @@ class Authorization:
         self.reads = (*self.reads, (key, now_ns))
         return False
 
+    def counts_from(self, uid: TokenUid) -> MonoNs:
+        """When the next read of this card is a new one; 0: at once."""
+        guard_ns, key = self.core.settings.repeat_guard_ms * MILLISECOND, uid.casefold()
+        return max((read[1] + guard_ns for read in self.reads if read[0] == key), default=0)
+
     def _wants(self, card: Intent) -> None:
         """Not the owner of anything here: may it start, or end another's session as one of its group?"""
         if any(a.origin is Origin.CARD and a.token.same_as(card.token) for a in self.attempts):

@@ -208,11 +208,12 @@ class Availability:
 
     def _changed(self, ok: bool, ticket: Ticket, command: ChangeAvailability) -> None:
         core = self.core
-        if not ok:
-            core.answer(ticket, REJECTED)
-            return
         slot = core.slot(command.slot)
         slots = core.slots if slot is None else (slot,)
+        if not ok:
+            self._undo([str(each.id) for each in slots] + (["0"] if slot is None else []))
+            core.answer(ticket, REJECTED)
+            return
         busy = False
         for each in slots:
             if each.session is not None and not command.operative:
@@ -225,6 +226,12 @@ class Availability:
         core.answer(ticket, SCHEDULED if busy else ACCEPTED)
         for each in slots:
             core.touch(each)
+
+    def _undo(self, keys: list[str]) -> None:
+        """The disk did not answer in time, and may have taken it all the same: what was refused must not come true at the next boot."""
+        was = {record.key: record for record in self.records()}
+        forgets = tuple(("availability", key) for key in keys if key not in was)
+        self.core.persist(tuple(was[key] for key in keys if key in was), forgets, True)
 
     def _set(self, slot: Slot, operative: bool) -> None:
         """Who stands here when it comes back into operation begins anew: Preparing, not Finishing (1.6 row H2)."""

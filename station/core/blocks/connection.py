@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TOO_BIG: Final = 1009  # close code
 STEADY_NS: Final = 30 * SECOND  # a connection that lasted so long was a good one: the waits between attempts begin anew
 UNAUTHORIZED: Final = (401, 403)
+UNKNOWN: Final = ("NotImplemented", "NotSupported")
+UNREADABLE: Final = "its answer cannot be read"
 
 ASK_SHARE: Final = 0.7  # of the message time-out: what a command may take before it is answered TimedOut
 ASK_LEAST_S: Final = 6  # but no less than the disk may take: what was refused must not come true afterwards
@@ -124,7 +126,7 @@ class Connection:
         out = self.rpc.reset()
         # It will be too big for ever: an attempt, not an outage.
         if out is not None and out.durable and item.close_code == TOO_BIG:
-            self._failed(out, TimedOut())
+            self._failed(out, TimedOut(), "it is too big for the CSMS")
         lost = self.outbox.offline()
         core.provisioning.disconnected()
         for queued in lost:
@@ -138,8 +140,10 @@ class Connection:
         except BadFrame as bad:
             self.core.note("warning", "frame.bad", 0, bad.reason)
             refusal = frame_code(self.dialect.wire, bad)
-            silent = self._silent or bad.message_type in (3, 4)  # a broken answer is no question
-            if refusal is not None and not silent:
+            if bad.message_type in (3, 4):  # a broken answer is no question
+                if bad.message_id is not None:
+                    self._refused(bad.message_id, Refused("FormationViolation", bad.reason), UNREADABLE)
+            elif refusal is not None and not self._silent:
                 self._send(error(bad.message_id, *refusal))
             return
         if type(frame) is CallResult:
@@ -147,9 +151,7 @@ class Connection:
         elif type(frame) is Call:
             self._called(frame)
         elif type(frame) is CallError:
-            queued = self._settle(frame.message_id, False)
-            if queued is not None:
-                self._failed(queued, Refused(frame.code, frame.description))
+            self._refused(frame.message_id, Refused(frame.code, frame.description), "the CSMS refuses it")
 
     @property
     def _silent(self) -> bool:
@@ -162,7 +164,7 @@ class Connection:
             return
         answer, transaction = self.dialect.answered(queued.told, bytes(frame.payload))
         if type(answer) is Refused:
-            self._failed(queued, answer)
+            self._failed(queued, answer, f"{UNREADABLE}: {answer.description or answer.code}")
             return
         if transaction is not None:
             self.core.delivery.numbered(queued.told, transaction)
@@ -184,15 +186,20 @@ class Connection:
         self.core.note("info", "answer.unknown_id", 0, message_id)
         return None
 
-    def _failed(self, queued: Queued, why: Refused | TimedOut) -> None:
-        """A call came to nothing while connected."""
+    def _refused(self, message_id: str, why: Refused, how: str) -> None:
+        queued = self._settle(message_id, False)
+        if queued is not None:
+            self._failed(queued, why, f"{how}: {why.code} {why.description}".rstrip())
+
+    def _failed(self, queued: Queued, why: Refused | TimedOut, sentence: str) -> None:
+        """A call came to nothing while connected. Values that a CSMS does not know what to do with would hold up the stop behind them."""
         core, settings = self.core, self.core.settings
-        detail = why.code if isinstance(why, Refused) else "no answer"
-        core.note("warning", "call.failed", 0, type(queued.told).__name__, detail)
+        told, detail = queued.told, why.code if isinstance(why, Refused) else "no answer"
+        core.note("warning", "call.failed", 0, self.dialect.action_of(told) or type(told).__name__, sentence)
         new_id = self.new_id() if isinstance(why, Refused) and queued.durable else None
-        gone = self.outbox.failed(
-            queued, core.now.mono_ns, settings.transaction_attempts, settings.transaction_retry_s * core.real, new_id
-        )
+        unwanted = detail in UNKNOWN and isinstance(told, TransactionTold) and told.kind == "updated"
+        most = 1 if unwanted else settings.transaction_attempts
+        gone = self.outbox.failed(queued, core.now.mono_ns, most, settings.transaction_retry_s * core.real, new_id)
         if queued.durable:
             core.delivery.attempted(queued, gone, detail)
         if gone:
@@ -201,7 +208,7 @@ class Connection:
     def call_late(self) -> None:
         queued, self.rpc.out = self.rpc.out, None
         if queued is not None:
-            self._failed(queued, TimedOut())
+            self._failed(queued, TimedOut(), "no answer")
 
     def _settled(self, queued: Queued, answer: AnyAnswer) -> None:
         """Tell the block that the message is dealt with, one way or the other."""
@@ -221,6 +228,7 @@ class Connection:
                 pass
             case _:
                 pass
+        core.provisioning.progress()
 
     def _forget(self, queued: Queued) -> None:
         if queued.durable:

@@ -24,6 +24,7 @@ from station.words.settings import Measurands, rotation_of
 
 if TYPE_CHECKING:
     from station.core.core import StationCore
+    from station.core.session import Session
 
 BOUNDARY_S: Final = 2
 TRIES: Final = 3  # within these two seconds; as many as make a register break
@@ -123,7 +124,8 @@ class Metering:
 
     def _allowance_s(self, slot: Slot) -> float:
         """How long what MaxEnergyOnInvalidId leaves to a session lasts at full power, but no less than a second (1.6 OFFA-06)."""
-        session, register = slot.session, slot.meter
+        session: Session | None = slot.session
+        register: Register = slot.meter
         if session is None or session.energy_left_mwh is None or register.last is None:
             return math.inf
         return max(1.0, (session.energy_left_mwh - register.last.energy_mwh) * 3600 / register.rated_mw)

@@ -6,6 +6,7 @@ Not here: dialling (`connection`), or what a setting does (whoever reads it).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal
 
 from hal.clock import Due
@@ -224,11 +225,18 @@ class Provisioning:
 
     def _changed(self, ok: bool, ticket: Ticket, outcome: SettingsChanged, values: dict[str, object]) -> None:
         if not ok:
+            self._undo(values)
             outcome = SettingsChanged(tuple("rejected" for _ in outcome.statuses))
         self.core.answer(ticket, outcome)
         for name, value in values.items() if ok else ():
             self._apply(name, value)
             self._took_effect(name)
+
+    def _undo(self, names: Iterable[str]) -> None:
+        """The disk did not answer in time, and may have taken it all the same: what was refused must not come true at the next boot."""
+        over = self.over or {}
+        puts = tuple(Record("setting", name, SettingRecord(over[name])) for name in names if name in over)
+        self.core.persist(puts, tuple(("setting", name) for name in names if name not in over), True)
 
     def _apply(self, name: str, value: object) -> None:
         self.core.settings = changed(self.core.settings, name, value)
@@ -317,7 +325,7 @@ class Provisioning:
         if self.stage == "sessions" and all(slot.session is None for slot in core.slots):
             self.stage = "delivery"
             core.after(Due.RESTART, DELIVERY_PATIENCE_S * core.real)
-        if self.stage == "delivery" and (not core.connection.outbox.waiting or not core.connection.online):
+        if self.stage == "delivery" and (not core.connection.outbox or not core.connection.online):
             self._store_reset()
         if self.stage == "power" and not any(slot.permitted or slot.power_closed for slot in core.slots):
             self._store_reset()

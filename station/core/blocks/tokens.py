@@ -97,6 +97,7 @@ class Tokens:
             core.persist((), tuple(("token", key) for key in was), True, self._cleared, ticket, was)
 
     def _cleared(self, ok: bool, ticket: Ticket, was: Cache) -> None:
-        if not ok:  # the disk still has them, and so will the next boot
+        if not ok:  # the disk still has them, or may have forgotten them all the same; so will the next boot
             self.cache = {**was, **(self.cache or {})}
+            self.core.persist(tuple(self.records()))
         self.core.answer(ticket, ACCEPTED if ok else REJECTED)

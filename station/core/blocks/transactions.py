@@ -357,7 +357,6 @@ class Transactions:
             tx = slot.tx if slot is not None else None
             if slot is not None and tx is not None and tx.id == told.session and told.kind != "ended":
                 self._judged(slot, answer.token.status, answer.token.group)
-        core.provisioning.progress()
 
     def _judged(self, slot: Slot, status: TokenStatus, group: str | None) -> None:
         """The CSMS's opinion of the token of a running session (1.6 START-05, START-06, OFFA-04 to 06)."""

@@ -191,7 +191,7 @@ def test_refused_afterwards_some_energy_may_still_flow(sample_interval_s: int) -
     assert bench.statuses()[-1] == "Charging"
     bench.wait(600)
     assert bench.statuses()[-1] == "SuspendedEVSE"
-    assert 2_000_000 <= bench.register_mwh[1] < 2_050_000
+    assert 2_000_000 <= bench.register_mwh[1] < 2_013_000, "an orderly stop takes three seconds"
     assert not bench.actions("StopTransaction")
 
 

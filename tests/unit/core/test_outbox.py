@@ -223,6 +223,28 @@ def test_after_the_last_attempt_the_next_message_has_its_turn() -> None:
     assert len(ids(bench, "StartTransaction")) == 2 and len(ids(bench, "MeterValues")) == 1
 
 
+@pytest.mark.parametrize("code", ["NotImplemented", "NotSupported"])
+def test_values_that_the_csms_does_not_know_do_not_hold_up_the_stop(code: str) -> None:
+    bench = started(connected(transaction_attempts=3, transaction_retry_s=60, sample_interval_s=MINUTE))
+    bench.pilot(Pilot.C)
+    bench.answer_all()
+    bench.answering = False
+    bench.wait(MINUTE)
+    bench.refuse(code)
+    bench.tap()
+    bench.answering = True
+    bench.wait(5)
+    assert len(ids(bench, "MeterValues")) == 1 and len(ids(bench, "StopTransaction")) == 1
+
+
+@pytest.mark.parametrize("code", ["NotImplemented", "NotSupported"])
+def test_a_start_is_tried_again_whatever_the_csms_says(code: str) -> None:
+    bench = started(connected(transaction_attempts=2, transaction_retry_s=1))
+    bench.refuse(code)
+    bench.wait(5)
+    assert len(ids(bench, "StartTransaction")) == 2
+
+
 @spec("1.6", "16-TXQ-07")
 def test_time_without_connection_is_no_attempt() -> None:
     bench = started(connected(transaction_attempts=2, transaction_retry_s=1))

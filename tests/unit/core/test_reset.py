@@ -80,6 +80,23 @@ def test_a_soft_reset_stops_transactions_first_and_tells_why() -> None:
 
 
 @spec("1.6", "16-RESET-01")
+def test_a_soft_reset_waits_until_what_became_of_every_slot_is_told() -> None:
+    bench = connected()
+    bench.charging(1)
+    bench.wait(3)
+    bench.charging(2, "04BBBB01")
+    bench.answering = False
+    reset(bench, "Soft")
+    bench.pilot(Pilot.B, 1)
+    bench.pilot(Pilot.B, 2)
+    for told in ("StopTransaction", "StopTransaction", "StatusNotification", "StatusNotification"):
+        assert restarts(bench) == []
+        bench.answer(told, {})
+    assert restarts(bench) == [StopReason.SOFT_RESET]
+    assert bench.statuses(1)[-1] == bench.statuses(2)[-1] == "Finishing"
+
+
+@spec("1.6", "16-RESET-01")
 def test_a_vehicle_that_does_not_let_go_delays_a_soft_reset_by_three_seconds() -> None:
     bench = charging()
     bench.effects.clear()

@@ -96,6 +96,37 @@ def test_an_answer_is_waited_for_as_long_as_is_set(seconds: int) -> None:
     assert "call.failed" in bench.notes()
 
 
+@pytest.mark.parametrize("answer", ['[3,"{}",17]', '[3,"{}",{{}},1]', '[4,"{}"]', '[4,"{}",501]'])
+def test_an_answer_that_cannot_be_read_is_a_failure_at_once(answer: str) -> None:
+    bench = waiting_for_authorize()
+    call = bench.open_call
+    assert call is not None
+    bench.give_text(answer.format(call[1]))
+    assert out(bench) is None
+    assert "call.failed" in bench.notes()
+
+
+def test_what_is_no_json_is_no_answer() -> None:
+    bench = waiting_for_authorize()
+    call = bench.open_call
+    assert call is not None
+    bench.give_text(f'[3,"{call[1]}",{{"idTagInfo":')
+    assert bench.open_call == call
+
+
+@pytest.mark.parametrize("nothing", ["", ",null", ",[]"])
+def test_an_answer_without_members_may_be_written_as_nothing(nothing: str) -> None:
+    bench = connected()
+    bench.answering = False
+    bench.pilot(Pilot.B)
+    bench.wait(2)
+    call = bench.open_call
+    assert call is not None and call[2] == "StatusNotification"
+    bench.give_text(f'[3,"{call[1]}"{nothing}]')
+    assert out(bench) is None
+    assert "call.failed" not in bench.notes()
+
+
 @spec("1.6", "J-14")
 @pytest.mark.parametrize(
     "frame", [[3, "never-sent", {}], [4, "never-sent", "RpcFrameworkError", "", {}], [4, "-1", "GenericError", "", {}]]

@@ -161,7 +161,7 @@ def test_bad_profiles_are_refused(profile: LinkProfile, words: str) -> None:
         ("426 Upgrade Required", 426, "WebSocket endpoint"),
         ("500 Internal Server Error", 500, "try again later"),
         ("503", 503, "try again later"),
-        ("200 OK", 200, "HTTP 200"),
+        ("200 OK", 200, "no WebSocket"),
     ],
 )
 def test_http_refusals(status_line: str, status: int, hint: str) -> None:
@@ -245,16 +245,19 @@ def test_message_in_the_segment_of_the_101_is_heard() -> None:
     assert pair.link.receive(0, text("half")[3:]) == [FrameReceived("half")]
 
 
-def test_101_followed_by_a_close() -> None:
+@pytest.mark.parametrize(
+    ("code", "hint"), [(1008, "identity or the password"), (1011, "its own log"), (1000, "1000 (unknown)")]
+)
+def test_101_followed_by_a_close(code: int, hint: str) -> None:
     pair = Pair()
-    outputs = pair.link.receive(0, pair.answer(pair.ask()) + close_frame(1008, "unknown"))
+    outputs = pair.link.receive(0, pair.answer(pair.ask()) + close_frame(code, "unknown"))
     assert outputs[0] == UP
     assert not pair.link.is_open
-    assert pair.close_sent(outputs) == 1008
+    assert pair.close_sent(outputs) == code
     said = down(pair.link.receive_eof(0))
-    assert (said.reason, said.close_code) == ("closed", 1008)
+    assert (said.reason, said.close_code) == ("closed", code)
     assert "unknown" in said.detail
-    assert "identity or the password" in said.detail
+    assert hint in said.detail
 
 
 def test_open_timeout_while_dialling() -> None:

@@ -14,6 +14,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from ocpp_client import link
+from ocpp_client.link import check_identity
 from ocpp_client.messages import Messages, whole_text
 from ocpp_client.websocket import Endpoint, Opening, check_url
 from tests.spec import spec
@@ -24,6 +25,13 @@ from tests.spec import spec
     ("url", "identity", "endpoint", "shown"),
     [
         ("wss://host/ocpp", "RDAM|123", (True, "host", 443, "/ocpp/RDAM%7C123", ""), "wss://host/ocpp/RDAM%7C123"),
+        ("ws://host", "DE*ABC*E1", (False, "host", 80, "/DE*ABC*E1", ""), "ws://host/DE*ABC*E1"),
+        (
+            "ws://host",
+            "a-b.c_d~e:f@g+h=i",
+            (False, "host", 80, "/a-b.c_d~e:f@g+h=i", ""),
+            "ws://host/a-b.c_d~e:f@g+h=i",
+        ),
         ("ws://host", "CP", (False, "host", 80, "/CP", ""), "ws://host/CP"),
         ("ws://host/", "CP", (False, "host", 80, "/CP", ""), "ws://host/CP"),
         ("ws://host/a/", "CP", (False, "host", 80, "/a/CP", ""), "ws://host/a/CP"),
@@ -65,6 +73,27 @@ def test_urls(url: str, identity: str, endpoint: tuple[bool, str, int, str, str]
 def test_bad_urls_are_refused_with_a_sentence(url: str, identity: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         check_url(url, identity)
+
+
+@pytest.mark.parametrize("identity", ["CP1", "a" * 48, "RDAM|123", "00:11:22", "*-_=+@."])
+def test_an_identity(identity: str) -> None:
+    check_identity(identity)
+
+
+@pytest.mark.parametrize(
+    ("identity", "words"),
+    [
+        ("", "this has 0"),
+        ("a" * 49, "this has 49"),
+        ("a b", "not of ' '"),
+        ("Säß", "'ä', 'ß'"),
+        ("a/b", "'/'"),
+        ("a\n", r"'\\n'"),
+    ],
+)
+def test_what_is_no_identity_is_told_with_what_is_allowed(identity: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        check_identity(identity)
 
 
 @pytest.mark.parametrize(

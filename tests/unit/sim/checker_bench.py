@@ -78,7 +78,7 @@ class Disk:
         self.image: dict[str, dict[str, Any]] = {}
 
     def durable(self, station: str) -> dict[str, dict[str, Any]]:
-        return self.image
+        return {kind: dict(rows) for kind, rows in self.image.items()}
 
 
 class Bench:
@@ -107,6 +107,7 @@ class Bench:
             disks={"CP1": self.disk},
             units={"CP1": self.unit},
             csms=self.csms,
+            now=lambda unit: self.clock.now(),
         )
         self.ids = self.tickets = 0
         self._batches: dict[int, Persist] = {}

@@ -20,9 +20,9 @@ from sim.csms.oracle_rules import RULES
 from sim.plan import LockFault, Plan
 from station.core.effects import Answer, Ask, Wake
 from station.words.commands import ClearCache
-from station.words.common import Origin, Token
+from station.words.common import Origin
 from station.words.outcomes import ACCEPTED
-from station.words.records import AvailabilityRecord, KeptRecord
+from station.words.records import AvailabilityRecord
 from tests.unit.sim.checker_bench import CARD, OTHER, Bench, broken, event
 
 RED, GREEN = Light(Colour.RED), Light(Colour.GREEN)
@@ -298,7 +298,7 @@ def test_both_ends_agree_in_the_end() -> None:
     bench.disk.image["availability"] = {"2": AvailabilityRecord(False)}
     with broken(promise, "is Unavailable"):
         bench.settle()
-    bench.disk.image["kept"] = {"2": KeptRecord(Token(CARD))}
+    bench.board.slot(2).cable = True
     bench.settle()
 
 
@@ -310,8 +310,7 @@ def test_locks_and_contactors_are_open_in_the_end() -> None:
     bench.board.slot(2).lock = LockState.CLOSED
     with broken(promise, "slot 2: the lock is closed"):
         bench.settle()
-    bench.disk.image["kept"] = {"2": KeptRecord(Token(CARD))}
-    bench.settle()
+    bench.board.slot(2).lock = LockState.OPEN
     bench.board.slot(1).closed = True
     with broken(promise, "contactor is closed"):
         bench.settle()

@@ -213,6 +213,23 @@ def test_the_supply_is_never_exceeded() -> None:
         bench.give(Wake(), Offer(1, 32_000))
 
 
+def test_a_car_that_has_not_followed_yet_counts_with_its_offer_of_before() -> None:
+    promise = Supply()
+    bench = session(Bench(promise))
+    bench.give(Wake(), Offer(1, 32_000))
+    bench.give(Wake(), Offer(1, 6_000))
+    bench.wait(4.9, Offer(2, 31_000))
+    with broken(promise, "64 A"):
+        bench.give(Wake(), Offer(2, 32_000))
+    bench.wait(0.2, Offer(2, 32_000))
+    bench.give(Wake(), Offer(2, 6_000))
+    bench.give(Wake(), Offer(1, 32_000), Offer(2, 31_000))
+    bench.give(Wake(), Offer(1, None))
+    with broken(promise, "64 A"):
+        bench.give(Wake(), Offer(2, 32_000))
+    bench.give(PowerReported(1, False), Offer(2, 32_000))
+
+
 # --- ground truth ---
 
 

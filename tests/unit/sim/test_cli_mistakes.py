@@ -16,7 +16,7 @@ from sim.cli import main
 from sim.command_lines import checked
 from sim.commands import AnyCommand, BadCommand, Plug, Raise, Tap, Wait
 from sim.csms.bookfile import BookFile
-from sim.csms.books import BooksError, Note
+from sim.csms.books import BooksError, Note, read_events
 from sim.csms.control import Behaviour
 from sim.expect_report import Played
 from sim.frames import FrameFile
@@ -57,12 +57,24 @@ def test_it_has_a_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", *URL, "--connect-within", "nan"), "--connect-within nan"),
         (("run", *URL, "--commands", "."), "this is a folder"),
         (("run", *URL, "--password-file", os.devnull), "it is empty"),
+        (("run", *URL, "--password", ""), "--password: it is empty"),
+        (("run", *URL, "--id", "Säule 1"), "not of 'ä', ' '"),
+        (("run", *URL, "--id", "a" * 48, "--count", "2"), "an identity has 1 to 48 characters, this has 49"),
+        (("run", *URL, "--count", "20", "--serial", "s" * 25), "would have more than 25 characters"),
+        (("run", "--csms", "wss://127.0.0.1:1", "--ca", os.devnull + "x"), "there is no such file"),
+        (("run", "--csms", "wss://127.0.0.1:1", "--ca", __file__), f"{__file__}: cannot be loaded, PEM is needed"),
+        (("run", "--csms", "wss://127.0.0.1:1", "--cert", __file__, "--key", __file__), "keys without a passphrase"),
+        (("run", *URL, "--card", "A", "--quite"), "'--quiet' perhaps\nstation-sim run --help"),
         (("run", *URL, "--set", "help"), "heartbeat_interval_s: a whole number"),
         (("run", *URL, "--set", "heartbeat_interval=1"), "'heartbeat_interval_s' perhaps"),
         (("run", *URL, "--frames", "Boot"), "OCPP 1.6 has no 'Boot'"),
         (("demo", "--frames", "hartbeat"), "'Heartbeat' perhaps"),
         (("demo", "--lose", "StopTransaction"), "ACTION:NTH"),
         (("demo", "--keep", "/dev/null/x"), "/dev/null/x"),
+        (("demo", "--keep", __file__), "this is a file"),
+        (("demo", "--speed", "0"), "station-sim demo: --speed 0: from 1 to 3600"),
+        (("account", "--books", "nowhere.jsonl", "--meters", "x"), "station-sim account: nowhere.jsonl: No such file"),
+        (("account", "--books", os.devnull, "--meters", __file__), f"{__file__}: is not what a demo writes"),
         (("demo", "--csms", "somewhere"), "neither ws:// nor wss://"),
         (("demo", *URL), "needs --epoch"),
         (("demo", *URL, "--epoch", "noon@noon"), "'noon'"),
@@ -78,6 +90,21 @@ def test_it_has_a_version(capsys: pytest.CaptureFixture[str]) -> None:
         ((*CSMS, "--password", "secret"), "ID:PW"),
         ((*CSMS, "--tls-cert", "nowhere.pem"), "nowhere.pem: there is no such file"),
         ((*CSMS, "--tls-key", "nowhere.pem"), "need --tls-cert"),
+        ((*CSMS, "--tls-cert", __file__), f"--tls-cert {__file__}: no certificate (PEM) with its key"),
+        ((*CSMS, "--registration", "pending:x"), "--registration pending:x"),
+        ((*CSMS, "--registration", "pending:0"), "a whole number from 1"),
+        ((*CSMS, "--epoch", "noon"), "--epoch noon"),
+        ((*CSMS, "--known", ""), "--known: it is empty"),
+        ((*CSMS, "--on-boot", ""), "--on-boot: it is empty"),
+        ((*CSMS, "--on-boot", "brew {id}"), "--on-boot brew {id}"),
+        ((*CSMS, "--on-boot", "get {idd}"), "'{idd}' is no station; {id} stands for"),
+        ((*CSMS, "--on-boot", "reset {id} medium"), "'Medium' is not one of ['Hard', 'Soft']\n"),
+        ((*CSMS, "--on-boot", "remote-start {id}"), "'idTag' is a required property"),
+        ((*CSMS, "--on-boot", "unlock {id} one"), "connectorId is a whole number, not 'one'"),
+        ((*CSMS, "--on-boot", 'get "'), "No closing quotation"),
+        ((*CSMS, "--on-boot", '{"station": "{id}", "action": "Brew"}'), "OCPP 1.6 has no 'Brew'"),
+        ((*CSMS, "--on-boot", '{"station'), "this is no JSON"),
+        ((*CSMS, "--on-boot", "card A:nice"), "is no status of a card"),
         (("replay", "nowhere.json"), "nowhere.json: No such file"),
         (("replay", os.devnull), "is no counterexample"),
     ],
@@ -125,6 +152,53 @@ def test_what_is_no_book_is_left_as_it_is(tmp_path: Path) -> None:
         with pytest.raises(BooksError, match=r"precious\.json"):
             BookFile(file).open()
         assert file.read_text() == text
+
+
+def test_two_csms_do_not_write_the_same_books(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "books.jsonl"
+    first = BookFile(file)
+    first.open()
+    first.append(Note(at="2026-06-01T08:00:00.000Z", what="opened"))
+    assert status(*CSMS, "--books", str(file)) == 1
+    assert f"{file}: another CSMS writes these books" in capsys.readouterr().err
+    assert len(file.read_text().splitlines()) == 1
+    first.close()
+    second = BookFile(file)
+    assert len(second.open()) == 1
+    second.close()
+
+
+def test_a_line_without_room_leaves_no_half_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book, write = BookFile(tmp_path / "books.jsonl"), os.write
+    book.open()
+    note = Note(at="2026-06-01T08:00:00.000Z", what="opened")
+    book.append(note)
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:10]))
+    with pytest.raises(OSError, match="No space"):
+        book.append(note)
+    monkeypatch.undo()
+    book.append(note)
+    book.close()
+    assert list(read_events(tmp_path / "books.jsonl")) == [note, note]
+
+
+def test_more_connections_than_files_may_be_open() -> None:
+    """In a process of its own: a limit once lowered does not come back."""
+    code = (
+        "import resource, sys\n"
+        "from sim import open_files\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 200))\n"
+        "open_files.allow(100)\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+        "try:\n    open_files.allow(200)\n"
+        "except ValueError as error:\n    print(error)\n"
+        "open_files.allow_many()\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, sentence, last = done.stdout.splitlines()
+    assert (first, last) == ("164", "200")
+    assert sentence.startswith("200 connections need 264 open files, and this system allows 200")
 
 
 def test_a_line_that_was_cut_off_is_taken_away(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from sim import commands as cmd
 from sim import plan
 from sim.keyboard import HELP, HELP_FLEET, Keys, split
 from sim.panel import CLASSES, Snapshot, Summary, render, spark
+from sim.panel_app import Screen
 from sim.panel_faults import PARTS, Menu, in_words
 from sim.panel_messages import Message
 from sim.panel_slot import lamp
@@ -48,7 +49,9 @@ BUSY = msgspec.structs.replace(
     limited_by="supply",
     lamp="blue breathe",
     car=CarView(name="zoe-r110", soc_percent=47, pilot="C", power_w=11_040),
-    session=SessionView(id="s1", card="04A1B2C3", energy_wh=1200, drawn_wh=1234, seconds=3725),
+    session=SessionView(
+        id="s1", card="04A1B2C3", energy_wh=1200, drawn_wh=1234, started_ms=NOON_MS - 3_725_000, seconds=3725
+    ),
 )
 VIEW = StationView(
     id="CP1",
@@ -92,6 +95,31 @@ def look(**changes: object) -> Snapshot:
 
 
 # --- drawing ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_supply_at_all_is_said_and_an_unknown_one_is_not() -> None:
+    assert "queue 3  supply 0 A  2026" in drawn(msgspec.structs.replace(SHOT, supply_a=0.0))
+    assert "supply" not in drawn(msgspec.structs.replace(SHOT, supply_a=None)).splitlines()[0]
+
+
+def test_since_when_does_not_depend_on_when_one_looks() -> None:
+    """The seconds of a session are whole ones, and the clock is looked at a moment later."""
+    for later_ms in (0, 400, 999):
+        assert "since 10:57:55 (1:02:05)" in drawn(msgspec.structs.replace(SHOT, utc_ms=NOON_MS + later_ms))
+
+
+def test_a_line_leaves_room_for_what_happened() -> None:
+    """Under `events`, of the station shown: neither that it is an event nor which station need be said."""
+    screen = Screen()
+    screen.line("12:00:01 event     CP1 status-changed slotNumber=1 status=charging", "CP1")
+    screen.line("12:00:01 station   CP1 connected, speaking ocpp1.6", "CP1")
+    screen.line("12:00:02 driver    04A1B2C3 plugged: slot 1")
+    kept = [text for lines in screen._lines.values() for _, text in lines]
+    assert kept == [
+        "12:00:01 status-changed slotNumber=1 status=charging",
+        "12:00:01 station   connected, speaking ocpp1.6",
+        "12:00:02 driver    04A1B2C3 plugged: slot 1",
+    ]
 
 
 def test_everything_is_there_on_a_wide_screen() -> None:
@@ -223,8 +251,8 @@ def pressed(keys: Keys, text: str, view: StationView = VIEW) -> list[cmd.AnyComm
 
 def test_buttons() -> None:
     keys = Keys(("A", "B"), supply_ma=32_000)
-    assert pressed(keys, "t") == [cmd.Tap(station="CP1", card="A")]
-    assert pressed(keys, "Tt") == [cmd.Tap(station="CP1", card="B")]
+    assert pressed(keys, "t") == [cmd.Tap(station="CP1", card="A", at_once=True)]
+    assert pressed(keys, "Tt") == [cmd.Tap(station="CP1", card="B", at_once=True)]
     assert pressed(keys, "2p") == [cmd.Plug(station="CP1", slot=2, car="zoe-r110")]
     assert pressed(keys, "u") == [cmd.Unplug(station="CP1", slot=2)]
     assert pressed(keys, "9u") == [cmd.Unplug(station="CP1", slot=2)]  # there is no ninth

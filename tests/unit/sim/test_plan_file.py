@@ -139,8 +139,8 @@ def test_every_mistake_is_told_with_its_line_and_what_is_allowed(tmp_path: Path)
         ("actions: [{do: plug, at_s: 1, station: 1}]", "actions[0].station", "there is only 0"),
         ("actions: [{do: plug, at_s: 1, station: -1}]", "actions[0].station", "there is only 0"),
         ("actions: [{do: plug, at_s: 1, car: zoe-r11}]", "actions[0].car", "'zoe-r110' perhaps; there are zoe-r110"),
-        ("faults: [{fault: lights, at_s: 61}]", "faults[0].at_s", "after the end"),
-        ("faults: [{fault: csms, action: Reser, at_s: 1}]", "faults[0].action", "'Reset' perhaps"),
+        ("faults: [{fault: lights, at_s: 61, for_s: 1}]", "faults[0].at_s", "after the end"),
+        ("faults: [{fault: csms, action: Reser, at_s: 1, for_s: 1}]", "faults[0].action", "'Reset' perhaps"),
         ("expect: [{that: power, by_s: 61}]", "expect[0].by_s", "after the end"),
         ("expect: [{that: power, from_s: 9, by_s: 8}]", "expect[0].by_s", "8 s is before 'from_s', 9 s"),
         ("expect: [{that: power, at_s: 9, by_s: 9}]", "expect[0].at_s", "is one moment"),
@@ -168,7 +168,14 @@ def test_what_cannot_be(item: str, path: str, what: str, tmp_path: Path) -> None
         ("3", "not a mapping"),
         ("a: [", "this is no YAML"),
         ("\tfor_s: 3", "this is no YAML"),
-        ("&a [*a]", "this is no YAML: nested too deeply"),
+        ("&a [*a]", "nested too deeply"),
+        (
+            "for_s: 1\n---\nfor_s: 2",
+            "2: this is no YAML: expected a single document in the stream but found another document",
+        ),
+        ("actions: " + "[" * 3000, "nested too deeply"),
+        ("\x01", "this is no text"),
+        ("for_s: 1\n# " + "x" * 1_000_000, "1,000,011 bytes; a plan in YAML has at most 1,000,000"),
     ],
 )
 def test_what_is_no_yaml(text: str, what: str, tmp_path: Path) -> None:
@@ -180,12 +187,36 @@ def test_much_made_of_little_is_refused(tmp_path: Path) -> None:
     """Nine lists of ten aliases each would be a thousand million values."""
     lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10))]
     (line,) = told(tmp_path, "\n".join(lines))
-    assert "more than 200000 values" in line
+    assert "more than 200,000 values" in line
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"actions":[{"do":"fly","at_s":1}]}', '{"for_s":"3"}', '{"a":\xff}'])
 def test_json_is_held_to_its_types(text: str, tmp_path: Path) -> None:
     assert len(told(tmp_path, text, "p.json")) == 1
+
+
+def test_json_tells_the_line_and_is_not_too_deep(tmp_path: Path) -> None:
+    assert told(tmp_path, '{"for_s": 1,\n "actions": [}', "p.json")[0].startswith("2: this is no JSON: ")
+    assert told(tmp_path, '{"actions":' + "[" * 100_000, "p.json") == ["nested too deeply"]
+
+
+def test_aliases_and_merges(tmp_path: Path) -> None:
+    text = """\
+actions:
+- &tap {do: tap, at_s: 1, card: A}
+- *tap
+- {<<: *tap, at_s: 5}
+- {at_s: 6, <<: [{at_s: 7, card: B}, *tap]}
+"""
+    taps = [(1, "A"), (1, "A"), (5, "A"), (6, "B")]
+    assert load(written(tmp_path, text)).actions == tuple(plan.Tap(at_s=at, card=card) for at, card in taps)
+    (line,) = told(tmp_path, "actions: [{<<: 5, do: press_stop, at_s: 1}]")
+    assert line == "1: actions[0].<<: takes the alias of a mapping, or a list of them"
+
+
+def test_by_how_much_a_clock_is_wrong_is_no_time_of_the_plan(tmp_path: Path) -> None:
+    made = load(written(tmp_path, "for_s: 60\nfaults: [{fault: clock, at_s: 5, by_s: 7200}]"))
+    assert made.faults == (plan.ClockFault(at_s=5, by_s=7200),)
 
 
 def test_a_counterexample_is_told_what_it_is(tmp_path: Path) -> None:
@@ -207,6 +238,26 @@ def test_a_warning_stops_nobody(tmp_path: Path) -> None:
 # --- live -------------------------------------------------------------------------------------------------------------
 
 
+def test_faults_that_come_to_nothing_or_lie_over_each_other_are_told(tmp_path: Path) -> None:
+    text = """\
+for_s: 100
+faults:
+- {fault: lock, at_s: 1, for_s: 50}
+- {fault: lock, at_s: 10, for_s: 10, how: slow}
+- {fault: lock, at_s: 10, for_s: 10, slot: 2}
+- {fault: lock, at_s: 51, for_s: 5}
+- {fault: network, at_s: 10}
+- {fault: network, at_s: 10, how: reset}
+- {fault: clock, at_s: 10}
+"""
+    source = checked(read(written(tmp_path, text)))
+    assert source.plan is not None
+    assert [(mistake.line, mistake.level, mistake.what) for mistake in source.found] == [
+        (4, "warning", "lies over faults[0], which befalls the same thing: while both last this one has its way"),
+        (7, "warning", "lasts but a moment: 'for_s' says for how long"),
+    ]
+
+
 def test_what_cannot_be_had_live_is_told_before_anything_begins(tmp_path: Path) -> None:
     text = """\
 actions:
@@ -216,8 +267,8 @@ actions:
   - {do: tap, at_s: 0, card: fine}
 faults:
   - {fault: clock, at_s: 0}
-  - {fault: lock, at_s: 0}
-  - {fault: network, at_s: 0, how: 401}
+  - {fault: lock, at_s: 0, for_s: 1}
+  - {fault: network, at_s: 0, for_s: 1, how: 401}
 """
     with pytest.raises(BadPlan) as caught:
         live_plan.check(read(written(tmp_path, text)), 2, 2)
@@ -240,7 +291,7 @@ def test_check_tells_everything(tmp_path: Path, capsys: pytest.CaptureFixture[st
     fine, bad = written(tmp_path, AS_YAML), written(tmp_path, "for_s: x\n", "bad.yaml")
     assert cli.main(["plan", "check", str(fine)]) == 0
     out = capsys.readouterr().out
-    assert "fine: 3 actions, 2 faults, 1 expectations in 60 s; it cannot be played live:" in out
+    assert "fine: 3 actions, 2 faults, 1 expectation in 60 s; it cannot be played live:" in out
     assert "actions[2]: the CSMS is yours" in out and "faults[1]: network: '401'" in out
     assert cli.main(["plan", "check", str(fine), str(bad)]) == 1
     assert f"{bad}:1: for_s: 'x' is not a number" in capsys.readouterr().err

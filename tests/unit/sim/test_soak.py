@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hal.marks import SITUATIONS
-from sim import plan
+from sim import plan, soak
 from sim.checkers.all import every
 from sim.cli import main
 from sim.faults import way, ways
@@ -76,10 +76,41 @@ def test_what_broke_is_told_with_its_seed_and_how_to_see_it() -> None:
     assert "no promise was broken" not in told
 
 
-@pytest.mark.parametrize("wrong", [["--jobs", "0"], ["--seconds", "0"], ["--seeds", "-1"]])
-def test_a_call_that_makes_no_sense(wrong: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--jobs", "0"], "--jobs 0: from 1 to 256"),
+        (["--jobs", "1000000"], "--jobs 1000000: from 1 to 256"),
+        (["--seconds", "0"], "--seconds 0: above 0"),
+        (["--seconds", "nan"], "--seconds nan: above 0"),
+        (["--seeds", "-1"], "--seeds -1: 1 or more, or 0 to go by time"),
+    ],
+)
+def test_a_call_that_makes_no_sense(
+    wrong: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert main(["soak", *wrong, "--out", str(tmp_path)]) == 2
-    assert "--jobs at least 1, --seconds above 0, --seeds not below 0" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"station-sim soak: {told}\n"
+
+
+def test_of_what_broke_each_promise_is_written_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    report = Report(1, violations=[Outcome(seed, promise="AAAAAAAB"[seed]) for seed in range(8)])
+    monkeypatch.setattr(soak, "_shrunk", lambda outcome, folder: folder / f"{outcome.seed}.json")
+    soak._write(report, tmp_path)
+    assert [Path(path).stem for path in report.files] == ["0", "7", "1", "2", "3"]
+
+
+def test_a_folder_that_fails_in_the_end_loses_no_report(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(outcome: Outcome, folder: Path) -> Path:
+        raise OSError(28, "No space left on device", str(folder))
+
+    report = Report(1, violations=[Outcome(1, promise="A")])
+    monkeypatch.setattr(soak, "_shrunk", full)
+    soak._write(report, tmp_path)
+    assert report.files == []
+    assert capsys.readouterr().err == f"station-sim soak: {tmp_path}: No space left on device\n"
 
 
 def test_a_fault_is_named_by_its_kind_and_how() -> None:

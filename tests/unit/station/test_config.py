@@ -70,6 +70,7 @@ max_current_a = 16
         (('id = "CP1"', 'id = "CP1"\nident = 2'), "station.ident", "allowed: id"),
         (('id = "CP1"', 'id = ""'), "station.id", "is not a text of 1 to 48 characters"),
         (('id = "CP1"', "id = 7"), "station.id", "7 is not a text"),
+        (('id = "CP1"', 'id = "CP 1"'), "station.id", "not of ' '"),
         (('id = "CP1"', ""), "station.id", "this key is needed"),
         (('id = "CP1"', 'id = "CP1"\nvendor = "a\\nb"'), "station.vendor", "cannot be printed"),
         (("[csms]", "[cmss]"), "cmss", "is csms meant?"),
