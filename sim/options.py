@@ -246,13 +246,18 @@ def check_run(args: argparse.Namespace) -> None:
         raise ValueError(f"--connect-within {args.connect_within:g}: a number of seconds above 0")
 
 
-def check_url(url: str, ids: list[str], secret: bytes | None, profile: TlsProfile | None) -> None:
-    """Raises ValueError when it cannot be dialled, or certificates cannot be loaded."""
+def doubt(ids: list[str]) -> str:
+    """What OCPP 2.x would say against these identities; 1.6 has no rule, and a CSMS is to be tried with any. Empty: nothing."""
     for identity in ids:
         try:
             check_identity(identity)
         except ValueError as error:
-            raise ValueError(f"{identity!r}: {error}") from None
+            return f"{identity!r}: {error}, in OCPP 2.x; in 1.6 it is for the CSMS to say"
+    return ""
+
+
+def check_url(url: str, ids: list[str], secret: bytes | None, profile: TlsProfile | None) -> None:
+    """Raises ValueError when it cannot be dialled, or certificates cannot be loaded."""
     check_profile(LinkProfile(url, ids[0], ("ocpp1.6",), secret, profile))
     if profile is None:
         return

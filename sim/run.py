@@ -153,6 +153,8 @@ def wanted(args: argparse.Namespace) -> Wanted:
     ids = options.names(args.id, args.count)
     secret = options.password(args)
     options.check_url(args.csms, ids, secret, options.tls(args))
+    if doubt := options.doubt(ids):
+        print(f"station-sim run: {doubt}", file=sys.stderr)
     plan = live_plan.check(source, len(ids), len(shape.slots)) if source is not None else None
     options.check_run(args)
     open_files.allow(len(ids))

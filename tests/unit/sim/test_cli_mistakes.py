@@ -20,6 +20,7 @@ from sim.csms.books import BooksError, Note, read_events
 from sim.csms.control import Behaviour
 from sim.expect_report import Played
 from sim.frames import FrameFile
+from sim.options import doubt
 from sim.plan import LockFault, Plan
 from sim.runs import load
 from sim.trace import Line
@@ -42,6 +43,12 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
     assert "station-sim COMMAND --help" in capsys.readouterr().err
 
 
+def test_an_identity_that_a_later_version_forbids_is_only_remarked_on() -> None:
+    assert doubt(["CP1", "Säule 1"]).startswith("'Säule 1': an identity is made of")
+    assert "1 to 48 characters, this has 49" in doubt(["a" * 49])
+    assert doubt(["RDAM|123", "a" * 48]) == ""
+
+
 def test_it_has_a_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert status("--version") == 0
     assert capsys.readouterr().out.strip()
@@ -58,8 +65,6 @@ def test_it_has_a_version(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", *URL, "--commands", "."), "this is a folder"),
         (("run", *URL, "--password-file", os.devnull), "it is empty"),
         (("run", *URL, "--password", ""), "--password: it is empty"),
-        (("run", *URL, "--id", "Säule 1"), "not of 'ä', ' '"),
-        (("run", *URL, "--id", "a" * 48, "--count", "2"), "an identity has 1 to 48 characters, this has 49"),
         (("run", *URL, "--count", "20", "--serial", "s" * 25), "would have more than 25 characters"),
         (("run", "--csms", "wss://127.0.0.1:1", "--ca", os.devnull + "x"), "there is no such file"),
         (("run", "--csms", "wss://127.0.0.1:1", "--ca", __file__), f"{__file__}: cannot be loaded, PEM is needed"),
