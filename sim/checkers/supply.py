@@ -1,5 +1,6 @@
 """The supply is shared and never exceeded: the sum of offers on each phase, as commanded, after every step (world.md; station.md §10).
-A car follows a lower offer within five seconds: for so long, while its contactor is closed, the higher one counts.
+A car follows a lower offer within five seconds: for so long, while its contactor is closed, the higher one counts; not where the
+contactor was ever broken.
 
 Armed with every offer that leaves two slots or more with one. Not here: what cars make of their offers.
 """
@@ -11,9 +12,11 @@ from typing import Any, Final
 from hal.actions import Offer
 from hal.signals import PowerReported
 from hal.units import SECOND, MilliAmps, MonoNs, SlotId
+from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.seen import SlotView
 from sim.checkers.view import View
+from sim.plan import ContactorFault
 
 FOLLOWS_NS: Final[MonoNs] = 5 * SECOND
 
@@ -57,7 +60,9 @@ class Supply(Promise):
 
     def _lags(self, view: View, slot: SlotView) -> MilliAmps:
         before_ma, until_ns = self._before.get((view.id, slot.number), (0, 0))
-        return before_ma if slot.plugged and view.now_ns < until_ns else 0
+        if not slot.plugged or view.now_ns >= until_ns or broken(view, ContactorFault, slot.number):
+            return 0
+        return before_ma
 
 
 SUPPLY: Final[tuple[Any, ...]] = (Supply,)

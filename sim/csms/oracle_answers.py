@@ -86,6 +86,8 @@ class Answers:
         connector, token, meter = payload["connectorId"], payload["idTag"], payload["meterStart"]
         content = (connector, token, meter, payload["timestamp"])
         transaction = desk.starts.get(content)
+        if transaction is not None and transaction.meter_stop is not None and transaction.start is not call:
+            transaction = None  # the one before was stopped: two may begin at one moment, of a clock that was set back
         if transaction is None:
             ms = judge.moment(desk, payload["timestamp"])
             judge.start(line, payload, ms)

@@ -81,7 +81,6 @@ def test_a_wrong_url_is_told_in_one_sentence() -> None:
         ({"ca": "none.pem"}, "wss://"),
         ({"csms": "wss://127.0.0.1:1", "ca": "none.pem"}, "none.pem: cannot be loaded"),
         ({"csms": "wss://127.0.0.1:1", "cert": __file__}, f"{__file__}: cannot be loaded"),
-        ({"id": "CP 1"}, "not of ' '"),
         ({"auth": "none"}, "csms, free"),
         ({"compat": "loose"}, "seed, strict"),
     ],

@@ -32,15 +32,16 @@ EV_ERROR_IN: Final = (SlotStatus.PREPARING, SlotStatus.SUSPENDED_EV, SlotStatus.
 class Availability:
     """`told[n]` is what the CSMS was last told of slot n (0: the station); None: nothing yet, or it was lost.
 
-    `waiting` holds what has not lasted for MinimumStatusDuration yet, and since when; None until that is used.
+    `unseen`: slots of which this boot has published no status yet. `waiting` holds what has not lasted for MinimumStatusDuration yet, and since when; None until that is used.
     """
 
-    __slots__ = ("core", "operative", "told", "waiting")
+    __slots__ = ("core", "operative", "told", "unseen", "waiting")
 
     def __init__(self, core: StationCore) -> None:
         self.core = core
         self.operative = True  # the station as a whole
         self.told: list[Shown | None] = [None] * (len(core.slots) + 1)
+        self.unseen = tuple(slot.id for slot in core.slots)
         self.waiting: dict[SlotId, tuple[Shown, Stamp]] | None = None
 
     def restore(self, image: Image) -> None:
@@ -86,6 +87,10 @@ class Availability:
                 core.transactions.changed(slot, Why.CHARGING_STATE_CHANGED)
             core.events.status(slot)
             self._passed_through(slot, passed[:-1])
+        elif slot.id in self.unseen:
+            core.events.status(slot)
+        if slot.id in self.unseen:
+            self.unseen = tuple(number for number in self.unseen if number != slot.id)
         core.lights.refresh(slot)
         self._report_soon(slot.id)
         self._report_soon(0)

@@ -319,7 +319,7 @@ def test_a_card_too_long_for_the_language_is_refused_and_not_cut() -> None:
     bench = online(allow_offline_unknown=True, cards_decided_by="nobody")
     tap(bench, "0123456789ABCDEF01234")
     assert "authorization.refused" in bench.notes() and not bench.core.authorization.pending
-    assert bench.events() == ["card-scanned.v1"]
+    assert bench.events().count("card-scanned.v1") == 1
     tap(bench, "0123456789ABCDEF0123")
     assert bench.core.authorization.pending
 

@@ -11,7 +11,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from hal.signals import BoardFault
+from hal.signals import BoardFault, BoardReady
 from hal.units import Cause
 from sim import plan
 from sim.world import World
@@ -247,12 +247,27 @@ def test_no_event_is_told_before_it_is_on_the_disk() -> None:
 def test_what_no_sink_confirmed_comes_again_with_the_same_id() -> None:
     bench = CoreBench()
     bench.tap()
-    first = next(e for e in bench.effects if isinstance(e, Publish))
+    (first,) = cards(bench)
     later = bench.restart()
-    again = next(e for e in later.effects if isinstance(e, Publish))
+    (again,) = cards(later)
     assert envelope("CP1", again) == envelope("CP1", first)
     later.give(Delivered(again.number))
-    assert not [e for e in later.restart(boot=BootInfo("os-3", True, "third")).effects if isinstance(e, Publish)]
+    assert not cards(later.restart(boot=BootInfo("os-3", True, "third")))
+
+
+def cards(bench: CoreBench) -> list[Publish]:
+    return [e for e in bench.effects if isinstance(e, Publish) and e.kind == "card-scanned.v1"]
+
+
+def test_each_boot_tells_the_status_of_every_slot() -> None:
+    """A car that has gone while the power was off is charging for ever to whoever only hears of changes."""
+    bench = CoreBench()
+    bench.connect()
+    bench.charging()
+    later = bench.restart(boot=BootInfo("os-2", True, "n"))
+    later.give(BoardReady())
+    told = [e.data for e in events(later, "status-changed") if e.id.startswith("n-")]
+    assert [(data["slotNumber"], data["status"]) for data in told] == [(1, "available"), (2, "available")]
 
 
 def test_ids_do_not_come_twice_when_the_disk_is_lost() -> None:

@@ -79,7 +79,7 @@ def test_an_event_is_a_line(compat: str, told: str, capsys: pytest.CaptureFixtur
     asyncio.run(play())
     first, second = capsys.readouterr().out.splitlines()
     assert json.loads(first)["event"]["data"]["type"] == told
-    assert second.startswith("event   faulted.v1 subject=station id=n-e1")
+    assert second.startswith('event   faulted.v1 station {"faultId":')
 
 
 @pytest.mark.parametrize(("section", "words"), [("[events]\nfile", "events.file"), ("[store]\nfile", "store.file")])
