@@ -26,9 +26,7 @@ class Supply(Promise):
 
     def __init__(self) -> None:
         super().__init__()
-        self._before: dict[
-            tuple[str, SlotId], tuple[MilliAmps, MonoNs]
-        ] = {}  # a higher offer, and until when it may be drawn
+        self._before: dict[tuple[str, SlotId], list[tuple[MilliAmps, MonoNs]]] = {}  # offers, and until when they count
 
     def boots(self, view: View) -> None:
         for slot in view.slots:
@@ -54,15 +52,16 @@ class Supply(Promise):
                 raise self.fail(view, f"phase {phase}: {used // 1000} A are on offer, the supply has {most // 1000} A")
 
     def _lower(self, view: View, slot: SlotView, offer_ma: MilliAmps) -> None:
-        was_ma = max(slot.offer_ma or 0, self._lags(view, slot))
-        if offer_ma < was_ma and slot.mirror:
-            self._before[view.id, slot.number] = (was_ma, view.now_ns + FOLLOWS_NS)
+        if offer_ma < (slot.offer_ma or 0) and slot.mirror:
+            before = self._before.get((view.id, slot.number), [])
+            before = [(ma, until_ns) for ma, until_ns in before if until_ns > view.now_ns]
+            self._before[view.id, slot.number] = [*before, (slot.offer_ma or 0, view.now_ns + FOLLOWS_NS)]
 
     def _lags(self, view: View, slot: SlotView) -> MilliAmps:
-        before_ma, until_ns = self._before.get((view.id, slot.number), (0, 0))
-        if not slot.plugged or view.now_ns >= until_ns or broken(view, ContactorFault, slot.number):
+        before = self._before.get((view.id, slot.number))
+        if not before or not slot.plugged or broken(view, ContactorFault, slot.number):
             return 0
-        return before_ma
+        return max((ma for ma, until_ns in before if view.now_ns < until_ns), default=0)
 
 
 SUPPLY: Final[tuple[Any, ...]] = (Supply,)

@@ -32,7 +32,8 @@ EV_ERROR_IN: Final = (SlotStatus.PREPARING, SlotStatus.SUSPENDED_EV, SlotStatus.
 class Availability:
     """`told[n]` is what the CSMS was last told of slot n (0: the station); None: nothing yet, or it was lost.
 
-    `unseen`: slots of which this boot has published no status yet. `waiting` holds what has not lasted for MinimumStatusDuration yet, and since when; None until that is used.
+    `unseen`: slots of which this boot has published no status yet.
+    `waiting` holds what has not lasted for MinimumStatusDuration yet, and since when; None until that is used.
     """
 
     __slots__ = ("core", "operative", "told", "unseen", "waiting")

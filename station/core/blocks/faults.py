@@ -172,7 +172,7 @@ class Faults:
     def acknowledged(self, number: SlotId) -> None:
         """Someone with a key says it has been dealt with. Ends what is latched and no longer present."""
         for fault in self._all(number):
-            if fault.latched and not fault.present and (number or fault in self.station):
+            if fault.latched and not fault.present:
                 for slot in self._slots(fault):
                     slot.trips = 0
                 self._clear(fault)
@@ -249,9 +249,11 @@ class Faults:
         return next((f for f in self._all(0 if station else number) if f.cause is cause), None)
 
     def _all(self, number: SlotId) -> list[Fault]:
-        """What stands on a slot, or on the station for 0."""
+        """What stands on a slot, or on the station for 0; nothing on a slot that is not there."""
         slot = self.core.slot(number)
-        return [*self.station] if slot is None else [f for f in slot.faults or () if f.slot == number]
+        if slot is None:
+            return [] if number else [*self.station]
+        return [f for f in slot.faults or () if f.slot == number]
 
     def station_fault(self) -> Fault | None:
         """What the station itself shows: a fault that makes it Faulted, else a warning."""

@@ -270,8 +270,7 @@ class Transactions:
     def _tell(self, slot: Slot, tx: Transaction, kind: Kind, why: Why, then: bool) -> None:
         told = self._event(slot, tx, kind, why, self._stamp(tx))
         rows = self._rows(slot.id, slot.session, tx)
-        if kind == "started":  # a boot that finds it knows since when, whatever its clock says
-            rows += self.core.timekeeping.sign()
+        rows += self.core.timekeeping.sign() if kind == "started" else ()  # a boot that finds it knows since when
         self.core.delivery.promise(told, rows, (), kind != "updated" or then, slot if then else None)
 
     def _put(self, slot: Slot, tx: Transaction, told: TransactionTold) -> None:

@@ -210,6 +210,16 @@ def fault_id(event: Publish) -> object:
 # --- what goes beyond one row ---
 
 
+def test_what_is_acknowledged_at_a_slot_that_is_not_there_acknowledges_nothing() -> None:
+    bench = charging()
+    begin(bench, Cause.EMERGENCY_STOP)
+    gone(bench, Cause.EMERGENCY_STOP)
+    acknowledge(bench, 9)
+    assert told(bench, 1)[0] == "Faulted"
+    acknowledge(bench, 0)
+    assert told(bench, 1)[0] != "Faulted"
+
+
 @spec("1.6", "16-STAT-09", "TC_041_CS")
 @pytest.mark.parametrize("remote", [False, True])
 def test_nothing_starts_on_a_faulted_slot(remote: bool) -> None:
