@@ -12,11 +12,9 @@ from typing import Any, Final
 from hal.actions import Offer
 from hal.signals import PowerReported
 from hal.units import SECOND, MilliAmps, MonoNs, SlotId
-from sim.checkers.excuses import broken
 from sim.checkers.eyes import Promise
 from sim.checkers.seen import SlotView
 from sim.checkers.view import View
-from sim.plan import ContactorFault
 
 FOLLOWS_NS: Final[MonoNs] = 5 * SECOND
 
@@ -59,7 +57,7 @@ class Supply(Promise):
 
     def _lags(self, view: View, slot: SlotView) -> MilliAmps:
         before = self._before.get((view.id, slot.number))
-        if not before or not slot.plugged or broken(view, ContactorFault, slot.number):
+        if not before or not slot.plugged:
             return 0
         return max((ma for ma, until_ns in before if view.now_ns < until_ns), default=0)
 

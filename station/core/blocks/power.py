@@ -98,6 +98,7 @@ class Power:
             core.after(Due.POWER_CLOSED, CLOSES_S, slot.id)  # it bounced, or fell off
         elif self.failing or (self.ready and slot.session is None):
             core.locks.let_go(slot)
+            core.supply.share()
         core.provisioning.progress()
 
     # --- start ---

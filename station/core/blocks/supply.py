@@ -114,7 +114,7 @@ class Supply:
         self._arm()
 
     def finished(self, slot: Slot) -> None:
-        """Its session is over and the contactor open: its share is free."""
+        """Its session is over, and its share free if the contactor is open."""
         slot.offer_ma = 0
         if self.lagging is not None:
             self.lagging.pop(slot.id, None)
@@ -167,12 +167,12 @@ class Supply:
         return Claim(limit if want_ma is None else min(limit, want_ma), phases)
 
     def _used(self) -> dict[str, MilliAmps]:
-        """What sessions that are ending may still draw, until their contactor reports open."""
+        """What sessions that are ending may still draw, until their contactor reports open; behind a welded one, all that it can carry."""
         used: dict[str, MilliAmps] = {}
         for slot in self.core.slots:
-            if slot.power_closed and slot.offer_ma and slot.phase is not Phase.RUNNING:
+            if slot.power_closed and slot.phase is not Phase.RUNNING:
                 for phase in _phases(slot):
-                    used[phase] = used.get(phase, 0) + slot.offer_ma
+                    used[phase] = used.get(phase, 0) + (slot.offer_ma or self._limit(slot))
         return used
 
     def _scarce(self, running: list[Slot], used: dict[str, MilliAmps]) -> bool:

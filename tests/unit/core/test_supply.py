@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hal.units import Cause
+from sim.slot import ContactorFault
 from station.core.blocks.supply import MINIMUM_MA, Claim, shares
 from station.words.settings import TEMPLATES, Settings, SlotShape, StationShape
 from tests.unit.core.bay import Bay
@@ -116,6 +117,19 @@ def test_equal_shares_and_all_of_it_again_when_the_other_has_gone(monkeypatch: p
     assert bay.offers() == [20, 20]
     assert bay.told(2)[-1] == ("Charging", "NoError")
     bay.tap(OTHER)
+    bay.run(10)
+    assert bay.offers() == [32, None]
+
+
+def test_behind_a_welded_contactor_nothing_becomes_free_until_it_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    bay = shared(monkeypatch, 40)
+    bay.charge("zoe-r110")
+    bay.charge("smart-eq-22", slot=2, card=OTHER)
+    bay.board.set_contactor_fault(2, ContactorFault.WELDED)
+    bay.tap(OTHER)
+    bay.run(10)
+    assert bay.offers() == [8, None]  # what is left of 40 A when 32 may flow there
+    bay.board.set_contactor_fault(2, None)
     bay.run(10)
     assert bay.offers() == [32, None]
 
