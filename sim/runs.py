@@ -95,12 +95,12 @@ class RecordingWorld(World):
         image = self.disks[unit.id].durable(unit.id)
         raw = {k: {key: msgspec.Raw(msgspec.json.encode(b)) for key, b in rows.items()} for k, rows in image.items()}
         boot = BootInfo(unit.plan.os_boot, unit.plan.os_trusted)
-        self.logs.setdefault(unit.id, []).append(Booted(self.now(unit), boot, raw, drawn))
+        self.logs.setdefault(unit.id, []).append(Booted(unit.now(), boot, raw, drawn))
         super().boot(unit)
 
     def _stepped(self, unit: Unit, item: Input | None, effects: list[Any]) -> None:
         if item is not None:
-            self.logs[unit.id].append(Given(self.now(unit), item))
+            self.logs[unit.id].append(Given(unit.now(), item))
         digest = self.hashes.setdefault(unit.id, hashlib.sha256())
         digest.update(msgspec.json.encode(effects))
         super()._stepped(unit, item, effects)

@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 
 from hal.actions import Offer, PermitPower, SetLock, ShowLight
-from hal.clock import Now
 from hal.signals import Signal
 from hal.units import SECOND, MonoNs, UtcMs
 from ocpp_client.link import FrameReceived, Link, LinkProfile
@@ -132,9 +131,6 @@ class World(Runner):
     def iso_now(self) -> str:
         at = datetime.fromtimestamp(self.true_utc_ms / 1000, UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def now(self, unit: Unit) -> Now:
-        return self.os_clocks.now(unit.id)
 
     def later(self, seconds: float, call: Callable[..., None], *args: Any) -> None:
         self.clock.call_at(self.clock.now().mono_ns + int(seconds * SECOND), call, *args)
@@ -271,7 +267,7 @@ class World(Runner):
         self.clock.call_at(self.clock.now().mono_ns + outage_ns, self._power_back, unit, fault)
 
     def _power_back(self, unit: Unit, fault: PowerCut | None) -> None:
-        if not self.os_clocks.back(unit.id):
+        if not self.os_clocks.back(unit):
             unit.plan = msgspec.structs.replace(unit.plan, os_trusted=False)
         self._reboot(unit)
         if fault is not None and fault.again:

@@ -99,7 +99,7 @@ class RightTime(Promise):
 
     def boots(self, view: View) -> None:
         """A clock behind the last sign of life is believed by nobody (station.md §8), and what runs on was told of a false future."""
-        error_ms = view.world.now(view.unit).os_utc_ms - view.world.true_utc_ms
+        error_ms = view.unit.now().os_utc_ms - view.world.true_utc_ms
         right, alive = abs(error_ms) < SLACK_MS, view.image.get("alive", {}).get("")
         if isinstance(alive, AliveRecord) and alive.at.utc_ms > view.world.true_utc_ms:
             self._tainted |= self._resumed(view)

@@ -87,6 +87,7 @@ class Unit:
         "core",
         "frames",
         "id",
+        "now",
         "plan",
         "port",
         "rng",
@@ -101,6 +102,7 @@ class Unit:
         self.core: StationCore | None = None
         self.wire: Wire | None = None
         self.port: Port | None = None
+        self.now: Callable[[], Now]  # what its machine takes for the time; the runner's, unless somebody knows better
         self.frames = False  # whether sinks want to see its frames
         self._timer: TimerHandle | None = None
         self._timer_at: MonoNs = 0
@@ -143,6 +145,7 @@ class Runner:
         self.store: Store | None = None
         self.units: dict[str, Unit] = {}
         self.bugs = 0
+        self._now = scheduler.now  # bound once, not once a station
         self._queue: deque[tuple[Unit, int, Input]] = deque()
         self._busy = False
         self._tickets: Ticket = 0
@@ -153,15 +156,12 @@ class Runner:
         if unit is not None:
             self.post(unit, item)
 
-    def now(self, unit: Unit) -> Now:
-        """The instant as this station's machine tells it."""
-        return self.scheduler.now()
-
     # --- life of a unit ---
 
     def add(self, unit: Unit) -> None:
         """Take in a station and boot it."""
         self.units[unit.id] = unit
+        unit.now = self._now
         self.boot(unit)
 
     def boot(self, unit: Unit) -> None:
@@ -171,7 +171,7 @@ class Runner:
         boot = BootInfo(plan.os_boot, plan.os_trusted, f"{unit.rng.draw(32):08x}")
         image = self.store.load(unit.id)
         unit._generation += 1
-        now = self.now(unit)
+        now = unit.now()
         policies = load(plan.version).policies
         unit.core, effects = StationCore.restore(
             plan.shape, unit.id, plan.settings, image, boot, policies, now, unit.rng, plan.real, plan.vendors
@@ -236,7 +236,7 @@ class Runner:
         if unit.frames and type(item) is FrameReceived:
             self.sinks.frame(unit, False, item.frame)
         try:
-            effects = core.step(self.now(unit), item)
+            effects = core.step(unit.now(), item)
         except Exception as error:  # noqa: BLE001 our own bug stops this station, and only this one
             self._fell(unit, error)
             return

@@ -109,7 +109,7 @@ def test_healing_ends_them_all_and_none_begins_any_more() -> None:
 def test_a_clock_that_drifts_drifts_no_further_when_it_is_healed() -> None:
     world = World(1, Plan(for_s=100, faults=(ClockFault(at_s=0, for_s=600, how="drift", by_s=60),)))
     world.play()
-    off_ms = world.now(world.units["CP1"]).os_utc_ms - world.true_utc_ms
+    off_ms = world.units["CP1"].now().os_utc_ms - world.true_utc_ms
     assert 10_000 <= off_ms <= 11_000
 
 

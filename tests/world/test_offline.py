@@ -106,7 +106,7 @@ def test_a_boot_in_1970_without_connection_and_then_the_time() -> None:
     world.run(MINUTE)
     unit = world.units["CP1"]
     world.network(False)
-    world.os_clocks.begin(unit.id, ClockFault(at_s=0, how="1970"))
+    world.os_clocks.begin(unit, ClockFault(at_s=0, how="1970"))
     world.cut_power(unit)
     world.run(10 * MINUTE)
     began_ms = world.true_utc_ms

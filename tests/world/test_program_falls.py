@@ -71,11 +71,11 @@ def test_the_operator_starts_and_ends_a_session_past_the_csms() -> None:
 
 def test_a_clock_drifts_bit_by_bit() -> None:
     made = world()
-    made.os_clocks.begin("CP1", ClockFault(at_s=0, for_s=600, how="drift", by_s=60))
+    made.os_clocks.begin(made.units["CP1"], ClockFault(at_s=0, for_s=600, how="drift", by_s=60))
     off_ms = []
     for _ in range(12):
         made.run(60)
-        off_ms.append(made.now(made.units["CP1"]).os_utc_ms - made.true_utc_ms)
+        off_ms.append(made.units["CP1"].now().os_utc_ms - made.true_utc_ms)
     assert off_ms == [*range(7_000, 61_000, 6_000), 60_000, 60_000, 60_000]
 
 
@@ -87,7 +87,7 @@ def test_each_station_has_a_clock_of_its_own() -> None:
     )
     made = World(1, Plan(shape=Shape(stations=("tethered-11kw",) * 3), faults=faults, for_s=60))
     made.play()
-    off_s = [(made.now(unit).os_utc_ms - made.true_utc_ms) // 1000 for unit in made.units.values()]
+    off_s = [(unit.now().os_utc_ms - made.true_utc_ms) // 1000 for unit in made.units.values()]
     assert off_s == [-600, -21 - START_UTC_MS // 1000, 0]
 
 

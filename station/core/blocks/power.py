@@ -60,8 +60,7 @@ class Power:
             return
         if not slot.pilot.asks:
             core.deadlines.cancel(Due.POWER_CLOSED, slot.id)
-            if slot.power_closed:
-                core.after(Due.POWER_OPENED, OPENS_S, slot.id)
+            self._expect_open(slot)
             if core.deadlines.pending(Due.POWER_OPENS, slot.id):
                 self.vehicle_had_its_time(slot.id)
         elif slot.session is not None:
@@ -86,7 +85,7 @@ class Power:
             slot.connect_failures = 0
             self.core.demand.energised(slot)
         elif self.ready:
-            self.core.after(Due.POWER_OPENED, OPENS_S, slot.id)
+            self._expect_open(slot)
 
     def _opened(self, slot: Slot) -> None:
         core = self.core
@@ -207,6 +206,7 @@ class Power:
             slot.ready_passed = False
             core.after(Due.EV_READY, core.settings.ev_ready_s, slot.id)
             if slot.pilot.asks:
+                core.deadlines.cancel(Due.POWER_OPENED, slot.id)
                 core.after(Due.POWER_CLOSED, CLOSES_S, slot.id)
         self._offer(slot, slot.offer_ma)
 
@@ -300,6 +300,7 @@ class Power:
             self._final(slot)
 
     def _expect_open(self, slot: Slot) -> None:
+        """From the first reason to open on: no later one, and no report that it is closed still, gives it more time."""
         if slot.power_closed and not self.core.deadlines.pending(Due.POWER_OPENED, slot.id):
             self.core.after(Due.POWER_OPENED, OPENS_S, slot.id)
 

@@ -94,6 +94,7 @@ class Supply:
         """Somebody began, ended, wants more or less, or its time has come: divide anew."""
         core = self.core
         running = [s for s in core.slots if s.session is not None and s.phase is Phase.RUNNING]
+        self._followed()
         used = self._used()
         if self._scarce(running, used):
             known = self.needs or {}
@@ -167,12 +168,15 @@ class Supply:
         return Claim(limit if want_ma is None else min(limit, want_ma), phases)
 
     def _used(self) -> dict[str, MilliAmps]:
-        """What sessions that are ending may still draw, until their contactor reports open; behind a welded one, all that it can carry."""
+        """What sessions that are ending may still draw, until their contactor reports open; behind a welded one, all that it can carry.
+
+        Who was told less a moment before the end counts with what it had then.
+        """
         used: dict[str, MilliAmps] = {}
         for slot in self.core.slots:
             if slot.power_closed and slot.phase is not Phase.RUNNING:
                 for phase in _phases(slot):
-                    used[phase] = used.get(phase, 0) + (slot.offer_ma or self._limit(slot))
+                    used[phase] = used.get(phase, 0) + (self._draws(slot) or self._limit(slot))
         return used
 
     def _scarce(self, running: list[Slot], used: dict[str, MilliAmps]) -> bool:
@@ -190,9 +194,14 @@ class Supply:
             needs[first].turn_ns = now_ns
             self.swap_ns = None
 
+    def _followed(self) -> None:
+        """Who was told less long enough ago draws no more than that."""
+        now_ns = self.core.now.mono_ns
+        self.lagging = {n: lag for n, lag in (self.lagging or {}).items() if now_ns - lag[1] < FOLLOWED_NS} or None
+
     def _lower(self, running: list[Slot], grants: list[MilliAmps]) -> None:
         now_ns = self.core.now.mono_ns
-        lagging = {n: lag for n, lag in (self.lagging or {}).items() if now_ns - lag[1] < FOLLOWED_NS}
+        lagging = self.lagging or {}
         for slot, grant in zip(running, grants, strict=True):
             if grant < slot.offer_ma or not grant:
                 if slot.power_closed and grant < slot.offer_ma:
