@@ -60,6 +60,14 @@ def _tag(kind: type[plan.Fault]) -> str:
     return str(kind.__struct_config__.tag)
 
 
+COMBINING: Final = (
+    plan.CsmsFault,
+    plan.ClockFault,
+    plan.ProgramFault,
+    plan.PowerCut,
+)  # any number at once, even of the same
+
+
 def begin(world: World, fault: plan.AnyFault) -> bool:
     """The fault begins now. False: nothing is there that it could befall; plans are shrunk and merged."""
     unit = world.unit_at(fault.station)
@@ -80,7 +88,7 @@ def end(world: World, fault: plan.AnyFault) -> None:
     same = [other for other in world.standing if place_of(other) == place]
     world.standing.remove(fault)
     assert unit is not None
-    rest = same[:-1]
+    rest = [] if isinstance(fault, COMBINING) else same[:-1]
     if not rest or getattr(rest[-1], "how", "") == "rollover":  # which has come to pass
         END[type(fault)](world, unit, fault)
     elif same[-1] == fault:
@@ -96,8 +104,8 @@ def place_of(fault: plan.AnyFault) -> tuple[object, ...]:
             part = how
         case plan.ReaderFault(how=how):
             part = how == "stuck"  # a card that lies there, whatever the reader does
-        case plan.CsmsFault() | plan.ClockFault() | plan.ProgramFault() | plan.PowerCut():
-            part = fault  # several at once combine
+        case _ if isinstance(fault, COMBINING):
+            part = fault
         case _:
             part = getattr(fault, "slot", 0)
     return type(fault), fault.station, part

@@ -210,11 +210,17 @@ class World(Runner):
         self.later(LOOK_S / 2, self._owners_come)
 
     def _owners_come(self) -> None:
+        """Each shows the card once, for a card ends or opens one thing at a time; who has more here comes again."""
+        again = False
         for identity, board in self.boards.items():
             image = self.disks[identity].durable(identity)
-            for row in (*image.get("session", {}).values(), *image.get("kept", {}).values()):
-                if isinstance(row, SessionRecord | KeptRecord) and row.token is not None:
-                    board.present(row.token.uid)
+            rows = (*image.get("session", {}).values(), *image.get("kept", {}).values())
+            cards = [r.token.uid for r in rows if isinstance(r, SessionRecord | KeptRecord) and r.token is not None]
+            for card in dict.fromkeys(cards):
+                board.present(card)
+            again = again or len(set(cards)) < len(cards)
+        if again:
+            self.later(LOOK_S, self._owners_come)
 
     def at_rest(self) -> bool:
         """Nothing waits on any disk, no session runs, no plug is kept, no energy flows."""

@@ -86,7 +86,7 @@ class Trust:
 class RightTime(Promise):
     """Within two seconds of true time once the clock is trusted: boundaries and values on the wire, events on the disk. What is stamped
     with a past sign of life (the end of a session that a cut ended) only must not be in the future. A transaction of which something
-    was stamped while the CSMS told a wrong time is not judged."""
+    was stamped while the CSMS told a wrong time, or waited for a time and got that one, is not judged."""
 
     name = "time-stamps are right once the clock is trusted"
 
@@ -122,6 +122,8 @@ class RightTime(Promise):
             return
         if abs(error_ms) > travel_ms + SLACK_MS:
             if abs(error_ms) > WITHIN_MS - SLACK_MS - trust.slack_ms:
+                if not trust.known and not trust.lied:
+                    self._tainted |= self._waiting(view)
                 trust.known, trust.lied = False, True
         elif travel_ms <= SHORT_MS or not trust.known:
             if not trust.known:
@@ -166,6 +168,11 @@ class RightTime(Promise):
         if isinstance(fact, TransactionTold) and fact.kind == "ended":
             return fact.session in self._resumed(view)
         return any(sample.context is Context.INTERRUPTION_BEGIN for sample in fact.samples)
+
+    def _waiting(self, view: View) -> set[str]:
+        """What was made before the time was known, and gets its time from whoever tells one first."""
+        made = ((self._made.get((view.id, key)), row) for key, row in view.ledger.rows.items())
+        return {row.transaction for known, row in made if known is not None and not known[1]}
 
     def _resumed(self, view: View) -> set[str]:
         rows = view.image.get("session", {}).values()

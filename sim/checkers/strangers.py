@@ -1,7 +1,8 @@
 """A card ends or opens what is its own or its group's, never a stranger's (world.md; station.md §5; 1.6 §3.4).
 
 Judged in the step in which the card is presented, or in which the CSMS answers of it: power or lock of a slot that belongs to somebody
-else must not move for it. Armed when that card and another one's session meet.
+else must not move for it. Armed when that card and another one's session meet. A plug is somebody's from the record of a session on until
+its lock is told to move when that session is over: open, or closed for the next one, of which nothing may be on record yet.
 """
 
 from __future__ import annotations
@@ -80,8 +81,11 @@ class Strangers(Promise):
             self._judge(view, view.slots[effect.slot - 1], "took the offer from")
 
     def did_SetLock(self, view: View, effect: SetLock) -> None:
+        slot = view.slots[effect.slot - 1]
         if self._card and not effect.closed:
-            self._judge(view, view.slots[effect.slot - 1], "opened the lock of")
+            self._judge(view, slot, "opened the lock of")
+        if slot.session is None or not effect.closed:
+            self._owners.pop((view.id, slot.number), None)
 
     def _judge(self, view: View, slot: SlotView, what: str) -> None:
         if self._strange(view, slot):

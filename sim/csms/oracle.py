@@ -173,6 +173,8 @@ class Oracle:
         """An answer that is not as it should be goes out, if there is still somebody to hear it."""
         if line.desk.line is not line:
             return
+        if reply.late_s:
+            line.desk.unwell = self._judge.clock.mono_ns
         if reply.ends:
             call.answered = self._judge.clock.mono_ns
             call.good = reply.good

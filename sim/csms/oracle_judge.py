@@ -169,8 +169,9 @@ class Judge(Excuses):
             return
         was, at, was_ms = told
         self.armed["status-order"] += 1
-        # a time that was told by way of a slow answer is a little old, and the station has to believe it
-        late = self.clock_wrong(desk) or self.unwell(desk, at) or self.network_wrong(desk, at)
+        # a time that was told by way of a slow answer is a little old, and the station has to believe it: since the one before was made
+        made = min(at, self.instant(was_ms))
+        late = self.clock_wrong(desk) or self.unwell(desk, made) or self.network_wrong(desk, at)
         if 0 < ms < was_ms and not late:
             self.note(desk, "status-order", f"connector {connector}: {status} of {was_ms - ms} ms before {was}")
         if status != was and connector > 0:

@@ -153,6 +153,10 @@ class Excuses:
         """What time it really is."""
         return self._epoch_ms + self.clock.mono_ns // MILLISECOND
 
+    def instant(self, utc_ms: UtcMs) -> MonoNs:
+        """When it really was that time."""
+        return (utc_ms - self._epoch_ms) * MILLISECOND
+
     def network_wrong(self, desk: Desk, since: MonoNs) -> bool:
         """Whether the way to this station was bad at any time from a little before that instant on."""
         network = self.place.networks.get(desk.station)

@@ -3,7 +3,8 @@
 The OS clock is never set. Before any trusted source has spoken, time is a guess that goes on from the last sign of life over any number of
 boots, and stamps carry (boot, monotonic) besides. Once the time is known, all that was guessed moves by what the guess was wrong. For a
 stamp of this boot that is right to the millisecond. Between two boots nobody can know more than that the station was off; the end of that
-chain is now known, while its beginning may be days old.
+chain is now known, while its beginning may be days old. A stamp may have been held up to what a trusted clock had told before the guess
+began; so none is mended to later than it was made.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ MOVES_BY_MS: Final = 2_000
 
 
 class StationTime:
-    """`offset_ms` added to monotonic milliseconds gives UTC; `guess_ms` the guess that earlier boots made or would have made."""
+    """`offset_ms` added to monotonic milliseconds gives UTC; `guess_ms` the guess that earlier boots made or would have made.
+    `began_ms` is when this boot began, in monotonic milliseconds.
+    """
 
-    __slots__ = ("boot", "guess_ms", "offset_ms", "trusted")
+    __slots__ = ("began_ms", "boot", "guess_ms", "offset_ms", "trusted")
 
     def __init__(self, now: Now, boot: BootInfo) -> None:
         self.boot = boot.count
         os_ms, mono_ms = now.os_utc_ms, now.mono_ns // MILLISECOND
+        self.began_ms = mono_ms
         alive_ms = guess_ms = EARLIEST_MS
         if boot.alive is not None:
             elapsed_ms = mono_ms - boot.alive.mono_ns // MILLISECOND if boot.continues else 0
@@ -67,4 +71,5 @@ class StationTime:
         """A stamp that was made while time was untrusted, set right as well as it can be; others stay."""
         if not stamp.boot or not self.trusted:
             return stamp
-        return Stamp(max(stamp.utc_ms + self.offset_ms - self.guess_ms, EARLIEST_MS))
+        made_ms = stamp.mono_ms if stamp.boot == self.boot else self.began_ms  # or before
+        return Stamp(max(min(stamp.utc_ms - self.guess_ms, made_ms) + self.offset_ms, EARLIEST_MS))

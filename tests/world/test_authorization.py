@@ -97,3 +97,21 @@ def test_two_people_in_each_other_s_way() -> None:
     assert stories.unplug(world, 1) and stories.unplug(world, 2)
     world.run(60)
     stories.nothing_promised_is_lost(world)
+
+
+def test_who_left_two_cars_shows_the_card_for_each() -> None:
+    """A card opens one plug at a time; the second time within two seconds is no new read, so its owner comes again."""
+    world = World(10, settings=Settings(unlock_on_ev_disconnect=False, authorize_remote=False))
+    world.run(5)
+    for slot in (1, 2):
+        stories.plug(world, slot)
+        world.run(3)
+        world.csms.call("CP1", "RemoteStartTransaction", {"idTag": stories.CARD, "connectorId": slot})
+        world.run(120)
+    for slot in (1, 2):
+        assert world.boards["CP1"].drive_off(slot)
+    world.run(60)
+    assert set(world.disks["CP1"].durable("CP1")["kept"]) == {"1", "2"}
+    world.settle()
+    assert world.at_rest()
+    assert all(slot.lock is LockState.OPEN and not slot.cable for slot in world.boards["CP1"].slots)

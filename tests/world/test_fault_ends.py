@@ -12,6 +12,7 @@ from sim.plan import (
     BoardFault,
     ClockFault,
     ContactorFault,
+    CsmsFault,
     DiskFault,
     LightsFault,
     LockFault,
@@ -96,6 +97,11 @@ def test_each_of_two_ends_at_its_own_end(faults: tuple[AnyFault, ...], seen: lis
     """The later one has its way meanwhile."""
     told = looked(faults, 15, 27, 40, 70)
     assert [words.replace(f" {Cause.LIGHTS.value}", "") for words in told] == seen
+
+
+def test_a_csms_that_is_silent_twice_speaks_again() -> None:
+    outcome, _ = run(1, Plan(for_s=60, faults=(CsmsFault(at_s=0, for_s=60),) * 2))
+    assert outcome.promise == ""
 
 
 def test_healing_ends_them_all_and_none_begins_any_more() -> None:

@@ -156,9 +156,9 @@ class Timekeeping:
             queued.stored = True
 
     def _mend(self, stamp: Stamp, least: UtcMs = 0) -> Stamp:
-        """Not into the future, nor to before what was told earlier of the same transaction. What has a time may have been sent."""
-        mended, now = self.core.time.mended(stamp), self.core.stamp()
-        return stamp if mended is stamp else Stamp(max(min(mended.utc_ms, now.utc_ms), least))
+        """Not to before what was told earlier of the same transaction. What has a time may have been sent."""
+        mended = self.core.time.mended(stamp)
+        return stamp if mended is stamp else Stamp(max(mended.utc_ms, least))
 
     def _least(self, slot: SlotId) -> UtcMs:
         """What earlier boots told of a transaction on this slot is not later: by their last sign of life, and by when this boot began.

@@ -8,8 +8,9 @@ import pytest
 
 from hal.actions import Offer, PermitPower, ReadMeter, SetLock
 from hal.disk import Persist
-from hal.signals import CableChanged, LockReported, MeterRead, PowerReported
-from hal.units import LockState, Pilot
+from hal.signals import CableChanged, LockReported, MeterRead, PowerReported, VehicleChanged
+from hal.units import Cause, LockState, Pilot
+from station.core.effects import Input
 from station.words.settings import TEMPLATES, Settings
 from tests.builders import CARD, CoreBench
 from tests.spec import spec
@@ -154,6 +155,28 @@ def test_a_contactor_that_falls_off_is_told_again_to_close() -> None:
     ]
     assert bench.core.slots[0].power_closed
     assert bench.statuses()[before:] == []
+
+
+@pytest.mark.parametrize("then", [PowerReported(1, True), VehicleChanged(1, Pilot.B)], ids=["closed", "pilot"])
+def test_nothing_that_is_heard_meanwhile_gives_a_contactor_more_than_its_second_to_open(then: Input) -> None:
+    bench = charging()
+    bench.board = False
+    bench.give(CableChanged(1, False))
+    bench.wait(0.7)
+    bench.give(then)
+    bench.wait(0.4)
+    assert Cause.CONTACTOR_WELDED in [fault.cause for fault in bench.core.slots[0].faults or ()]
+
+
+def test_a_contactor_that_may_be_closed_again_has_a_whole_second_when_it_is_to_open_next() -> None:
+    bench = charging()
+    bench.board = False  # slow to report
+    for pilot in (Pilot.E, Pilot.C, Pilot.B):
+        bench.pilot(pilot)
+        bench.wait(0.4)
+    assert bench.core.slots[0].permitted
+    bench.wait(0.5)  # 1.7 s after the first reason to open, 0.9 after the last
+    assert not bench.core.slots[0].faults
 
 
 # --- the vehicle leaves at its own side ---

@@ -10,7 +10,7 @@ from hal.units import Cause
 from sim.slot import ContactorFault
 from station.core.blocks.supply import MINIMUM_MA, Claim, shares
 from station.words.settings import TEMPLATES, Settings, SlotShape, StationShape
-from tests.unit.core.bay import Bay
+from tests.unit.core.bay import CARD, Bay
 
 OTHER = "04FFEE11"
 FAST = Settings(sample_interval_s=10, aligned_interval_s=0)
@@ -132,6 +132,23 @@ def test_behind_a_welded_contactor_nothing_becomes_free_until_it_opens(monkeypat
     bay.board.set_contactor_fault(2, None)
     bay.run(10)
     assert bay.offers() == [32, None]
+
+
+def test_who_was_told_less_a_moment_before_its_end_counts_with_what_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    bay = shared(monkeypatch, 40)
+    bay.charge("zoe-r110")
+    bay.plug("zoe-r110", slot=2)
+    bay.board.present(OTHER)
+    bay.run(1)
+    assert bay.offers() == [20, 8]  # the first had 32
+    bay.board.present(CARD)
+    bay.run(0.5)
+    bay.board.raise_fault(2, Cause.WARM)  # its limit is 16 A now, and all is shared anew
+    bay.run(0.1)
+    assert bay.truth(1).closed
+    assert bay.offers() == [None, 8]
+    bay.run(10)
+    assert bay.offers() == [None, 16]
 
 
 def test_an_offer_goes_up_only_when_those_that_went_down_have_been_followed(monkeypatch: pytest.MonkeyPatch) -> None:

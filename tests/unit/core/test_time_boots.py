@@ -6,6 +6,7 @@ Not here: time within one boot, or that is merely unknown (`test_time.py`).
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from hal.signals import BoardReady
 from hal.units import Pilot
@@ -133,3 +134,34 @@ def test_no_aligned_instant_comes_twice_where_what_was_told_lies_in_the_future()
     aligned = [v["timestamp"] for v in values if v["sampledValue"][0]["context"] == "Sample.Clock"]
     assert len(aligned) == len(set(aligned)) == 4  # of the other slot
     assert len(told(later, "MeterValues")) > 50
+
+
+@pytest.mark.parametrize("cuts", [1, 2])
+@spec("1.6", "16-STOP-01")
+def test_what_was_held_up_to_a_time_that_was_known_is_not_mended_twice(cuts: int) -> None:
+    """The clock was set back, and the next boots guess on from there: what they tell is held up, and so ahead of their guess."""
+    settings = msgspec.structs.replace(SETTINGS, after_restart="resume")
+    bench = charging(settings=settings)
+    bench.wait(10 * MINUTE)
+    bench.true_ms -= 10 * HOUR * 1000
+    bench.wait(5 * MINUTE)
+    assert "clock.moved" in bench.notes()
+    began, before = 0, bench
+    for _ in range(cuts):
+        later = before.after(30, settings=settings)
+        later.true_ms += 10 * HOUR * 1000 if before is bench else 0
+        began = later.true_now_ms
+        later.plug()
+        later.give(BoardReady())
+        later.pilot(Pilot.C)
+        later.wait(2 * MINUTE)
+        before = later
+    later.tap()
+    later.pilot(Pilot.B)
+    ended = later.true_now_ms
+    later.wait(4 * MINUTE)
+    later.online()
+    at = told(later, "MeterValues", "StopTransaction")
+    assert at == sorted(at)
+    assert at[-1] - ended in range(-2000, 2001)
+    assert sum(began <= one < ended - 1000 for one in at) >= 2  # and the values of this boot

@@ -97,7 +97,7 @@ class Bench:
         self.clock = VirtualScheduler()
         self.board, self.disk = Board(shape), Disk()
         papers = SimpleNamespace(shape=shape, settings=settings or Settings(), real=1, os_trusted=True, version="1.6")
-        self.unit: Any = SimpleNamespace(id="CP1", plan=papers, core=object())
+        self.unit: Any = SimpleNamespace(id="CP1", plan=papers, core=object(), now=self.clock.now)
         self.csms = SimpleNamespace(violations=[], transactions={}, status={})
         self.world: Any = SimpleNamespace(
             clock=self.clock,
@@ -107,7 +107,6 @@ class Bench:
             disks={"CP1": self.disk},
             units={"CP1": self.unit},
             csms=self.csms,
-            now=lambda unit: self.clock.now(),
         )
         self.ids = self.tickets = 0
         self._batches: dict[int, Persist] = {}

@@ -1,22 +1,18 @@
-"""Promises about who may charge, and whose card ends what: healthy sequences, and one wrong step."""
+"""Promises about who may charge: healthy sequences, and one wrong step."""
 
 from __future__ import annotations
 
 import pytest
 
-from hal.actions import Offer, PermitPower, SetLock
-from hal.signals import CardPresented, VehicleChanged
-from hal.units import Pilot
 from ocpp_client.link import LinkDown
 from sim.checkers.authority import Authorised, Expires, RightSlot, authority
-from sim.checkers.strangers import Strangers
 from station.core.effects import Answer, Ask, Wake
 from station.words.commands import StartSession
 from station.words.common import Origin, Token, TokenInfo, TokenStatus
 from station.words.outcomes import ACCEPTED as YES
 from station.words.records import TokenRecord
 from station.words.settings import Settings
-from tests.unit.sim.checker_bench import ACCEPTED, CARD, OTHER, Bench, broken, event, permit, withdraw
+from tests.unit.sim.checker_bench import ACCEPTED, CARD, OTHER, Bench, broken, event, permit
 
 BLOCKED = {"idTagInfo": {"status": "Blocked"}}
 
@@ -320,71 +316,3 @@ def test_no_session_outlives_a_restart_unless_it_is_to() -> None:
         else:
             with broken(promise, "before the restart"):
                 bench.give(Wake(), *permit())
-
-
-# --- strangers ---
-
-
-def stranger(card: str = OTHER, group: str | None = None) -> tuple[Bench, Strangers]:
-    """A session of CARD runs, and `card` is shown."""
-    promise = Strangers()
-    bench = Bench(promise)
-    bench.online()
-    bench.plug()
-    bench.tap()
-    info = {"status": "Accepted", **({"parentIdTag": "fleet"} if group else {})}
-    bench.heard(bench.out("Authorize", {"idTag": CARD}), {"idTagInfo": info})
-    bench.power()
-    bench.wait(10)
-    return bench, promise
-
-
-def test_the_owners_card_ends_its_session() -> None:
-    bench, promise = stranger()
-    bench.give(CardPresented(CARD), *withdraw())
-    assert not promise.armed
-
-
-def test_a_strangers_card_ends_nothing() -> None:
-    bench, promise = stranger()
-    bench.give(CardPresented(OTHER))
-    assert promise.armed == 1
-    with broken(promise, "took power"):
-        bench.give(CardPresented(OTHER), PermitPower(1, False))
-    bench, promise = stranger()
-    bench.give(CardPresented(OTHER))
-    bench.wait(5, Offer(1, None))  # for another reason, in a step of its own
-    bench, promise = stranger()
-    with broken(promise, "took the offer"):
-        bench.give(CardPresented(OTHER), Offer(1, None))
-
-
-@pytest.mark.parametrize("group", ["fleet", "others", None])
-def test_a_groups_card_ends_what_is_its_groups(group: str | None) -> None:
-    bench, promise = stranger(group="fleet")
-    bench.give(CardPresented(OTHER))
-    info = {"status": "Accepted", **({"parentIdTag": group} if group else {})}
-    number = bench.out("Authorize", {"idTag": OTHER})
-    if group == "fleet":
-        bench.heard(number, {"idTagInfo": info}, Offer(1, None))
-    else:
-        with broken(promise, "a stranger's"):
-            bench.heard(number, {"idTagInfo": info}, Offer(1, None))
-
-
-def test_a_strangers_card_opens_no_lock() -> None:
-    bench, promise = stranger()
-    bench.give(Wake(), *withdraw())
-    bench.store(bench.persist(forgets=(("session", "s1"),)))
-    with broken(promise, "opened the lock"):
-        bench.give(CardPresented(OTHER), SetLock(1, False))
-    bench.give(CardPresented(CARD), SetLock(1, False))
-
-
-def test_an_owner_is_remembered_over_a_boot() -> None:
-    bench, promise = stranger()
-    bench.cut()
-    bench.boot()
-    bench.give(VehicleChanged(1, Pilot.B))
-    with broken(promise, "opened the lock"):
-        bench.give(CardPresented(OTHER), SetLock(1, False))

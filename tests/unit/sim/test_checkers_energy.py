@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hal.disk import Forget, Persist
 from hal.signals import MeterRead, PowerReported
 from hal.units import Reading
+from ocpp_client.link import LinkUp
 from sim.checkers.clock import Aligned, Monotonic, NoPast, RightTime
 from sim.checkers.energy import Apart, Bill, Register, TrueEnergy
 from sim.checkers.eyes import Promise
@@ -188,6 +190,28 @@ def test_who_has_to_believe_a_wrong_clock_is_excused() -> None:
     bench.visit()
     start(bench, 3600)
     assert promise.armed == 0
+
+
+@pytest.mark.parametrize(
+    ("trusted", "told_s", "excused"), [(False, 3600, True), (True, 3600, False), (False, 0, False)]
+)
+def test_what_waits_for_a_time_gets_the_wrong_one_that_is_told_first(
+    trusted: bool, told_s: float, excused: bool
+) -> None:
+    """And keeps it when the right one is told after that; what had a time, or got the right one first, does not wait."""
+    promise = RightTime()
+    bench = Bench(promise, boot=False)
+    bench.unit.plan.os_trusted = trusted
+    bench.boot()
+    bench.plug()
+    bench.store(bench.began())
+    bench.give(LinkUp("ocpp1.6"))
+    answer_time(bench, told_s)
+    answer_time(bench, 3600)
+    answer_time(bench, 0)
+    with nullcontext() if excused else broken(promise, "+3600.0 s"):
+        start(bench, 3600)
+    assert promise.armed == (0 if excused else 1)
 
 
 @pytest.mark.parametrize(("ahead_ms", "judged"), [(0, True), (60_000, False)])

@@ -112,6 +112,20 @@ def test_wrong_time_excuses_what_it_taught() -> None:
         assert bench.broken == ["time-future"]
 
 
+@pytest.mark.parametrize(("made_s", "excused"), [(-12, True), (0, False)])
+def test_a_late_answer_excuses_what_was_made_before_it_came(made_s: float, excused: bool) -> None:
+    """The fault was over when the answer came, and what the station had to tell waited for it."""
+    bench = Bench()
+    fault = bench.misbehave("late", "Heartbeat", late_s=26)
+    bench.call("Heartbeat", {})
+    bench.run(10)
+    bench.behave(fault)
+    bench.run(17)
+    bench.status(1, "Available", timestamp=bench.at(made_s))
+    bench.status(1, "Preparing", timestamp=bench.at(-18))
+    assert bench.broken == ([] if excused else ["status-order"])
+
+
 def test_free_vend_and_lists_need_no_leave() -> None:
     free = Bench(settings=Settings(cards_decided_by="nobody"))
     both(asks("Blocked"), lambda b: b.start())(free)
