@@ -51,7 +51,7 @@ def test_a_story_by_lines(tmp_path: Path) -> None:
         assert all(answer["ok"] is True for answer in done.answers)
         assert done.answers[5]["result"]["event"]["data"]["reason"] == "remote"
         kinds = [event["type"].removeprefix(PREFIX) for event in done.events]
-        assert kinds[:3] == ["status-changed.v1", "card-scanned.v1", "session-started.v1"]
+        assert kinds[:5] == ["status-changed.v1"] * 3 + ["card-scanned.v1", "session-started.v1"]
         assert kinds[-2:] == ["vehicle-removed.v1", "status-changed.v1"]
         for event in done.events:
             jsonschema.Draft202012Validator(schema(event["type"].removeprefix(PREFIX))).validate(event)
@@ -210,7 +210,7 @@ def test_a_plan_that_cannot_be_played_begins_nothing(tmp_path: Path) -> None:
     async def play(csms: Csms) -> None:
         done = await run("--plan", str(tmp_path / "plan.json"), url=csms.url)
         assert done.status == 2 and done.out == ""
-        assert re.findall(r"plan.json: (faults\[\d\])", done.err) == ["faults[0]", "faults[1]"]
+        assert set(re.findall(r"plan.json: (faults\[\d\])", done.err)) == {"faults[0]", "faults[1]"}
         assert csms.books.stations == {}
 
     against(play)
