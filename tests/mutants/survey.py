@@ -28,6 +28,7 @@ LEFT_OUT: Final = {
     "tests/mutants": "runs the world",
     "tests/unit/sim/test_checkers.py": "plays plans in the world under all promises",
     "tests/unit/sim/test_soak.py": "plays plans of the swarm in the world",
+    "tests/interop/test_soak_cli.py": "plays plans of the swarm in the world",
     "tests/audit": "looks for its own places in the source text, and sabotages copies of its own",
     "tests/test_tidy.py": "measures the source text: lengths of files and functions",
     "tests/test_docs.py::test_the_commands_of_a_page_do_what_they_say[docs/tutorials/hunting.md]": "runs the world",
