@@ -18,7 +18,8 @@ YEAR_2020_S: Final = 1_577_836_800
 
 
 def clock_kept(kernel: Callable[[], int | None] | None = None, rtc: Path = RTC) -> bool:
-    """`kernel`: the state that adjtimex(2) tells, None where there is none. `rtc`: the kernel's folder of battery clocks."""
+    """Whether the clock can be believed. `kernel`: gives the state that adjtimex(2) tells, or None; `rtc`: the kernel's folder of battery
+    clocks. Raises nothing: what cannot be read keeps no time."""
     state = (kernel or clock_state)()
     return state != TIME_ERROR or any(_set_from(clock) for clock in rtc.glob("rtc*"))
 

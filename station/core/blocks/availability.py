@@ -90,7 +90,7 @@ class Availability:
             self._passed_through(slot, passed[:-1])
         elif slot.id in self.unseen:
             core.events.status(slot)
-        if slot.id in self.unseen:
+        if self.unseen:
             self.unseen = tuple(number for number in self.unseen if number != slot.id)
         core.lights.refresh(slot)
         self._report_soon(slot.id)
